@@ -1,0 +1,305 @@
+"""From log-probabilities to text: greedy decoding, times of words and letters, what every frame did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "Alphabet",
+    "FrameClock",
+    "Hypothesis",
+    "Letter",
+    "Word",
+    "collapse",
+    "frame_table",
+    "greedy",
+    "hypothesis_of",
+    "log_probs_of",
+]
+
+SAMPLING_RATE = 16_000  # Hz; every checkpoint this package loads hears at this rate
+WINDOW = 128  # utterances that are sorted by length together; bounds what is held in memory
+NEW_LETTER, NEW_BOUNDARY, REPEAT, BLANK = "new letter", "word boundary", "repeats the frame before", "blank"
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """What each output of the model means.
+
+    Attributes:
+        tokens: Token of each output id.
+        blank: Id of the CTC blank.
+        boundary: Id of the token between words.
+    """
+
+    tokens: tuple[str, ...]
+    blank: int
+    boundary: int
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Alphabet:
+        """Read the alphabet off a ``Wav2Vec2CTCTokenizer``, once: decoding then needs no tokenizer."""
+        tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        return cls(tuple(tokens), tokenizer.pad_token_id, tokenizer.word_delimiter_token_id)
+
+    def encode(self, text: str) -> list[int]:
+        """Spell a normalised text in ids; a letter that the model does not know is an error that names it."""
+        ids = {token: i for i, token in enumerate(self.tokens)}
+        letters = [self.tokens[self.boundary] if c == " " else c for c in " ".join(text.split())]
+        unknown = sorted(set(letters) - ids.keys())
+        if unknown:
+            named = ", ".join(f"{c} (U+{ord(c):04X})" for c in unknown)
+            raise ValueError(f"{text!r} holds {named}, which the model has no output for; normalise the text")
+        return [ids[c] for c in letters]
+
+
+@dataclass(frozen=True)
+class FrameClock:
+    """Which seconds of the recording a frame of the model speaks for.
+
+    A frame sees ``field`` samples; its own share is the ``hop`` samples in the middle of them. Neighbouring
+    frames then touch without overlapping, and no frame lies outside the recording.
+
+    Attributes:
+        hop: Samples from one frame to the next.
+        field: Samples one frame of the feature encoder sees.
+    """
+
+    hop: int
+    field: int
+
+    @classmethod
+    def of(cls, config: Any) -> FrameClock:
+        """Derive the clock from a Wav2Vec2 configuration: product of the strides, receptive field."""
+        hop, field = 1, 1
+        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+            field += (kernel - 1) * hop
+            hop *= stride
+        if config.add_adapter:  # padded convolutions after the encoder: fewer frames, same centres
+            hop *= config.adapter_stride**config.num_adapter_layers
+        return cls(hop, field)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop / SAMPLING_RATE
+
+    def start(self, frame: int) -> float:
+        """Second at which the share of ``frame`` begins."""
+        return max(0.0, (frame * self.hop + (self.field - self.hop) / 2) / SAMPLING_RATE)
+
+    def end(self, frame: int) -> float:
+        """Second at which the share of ``frame`` ends: where that of the next begins."""
+        return self.start(frame + 1)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One output token: its text, seconds, confidence in 0..1, and first and last frame (inclusive)."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word: its text, seconds, confidence in 0..1 and letters."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+    letters: tuple[Letter, ...]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What the model understood of one utterance: text, words with times, and a confidence in 0..1."""
+
+    text: str
+    words: tuple[Word, ...]
+    confidence: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Words as plain rows (word, start, end, confidence), as the predictions table keeps them."""
+        return [
+            {"word": w.text, "start": w.start, "end": w.end, "confidence": w.confidence} for w in self.words
+        ]
+
+
+def log_probs_of(
+    model: torch.nn.Module,
+    utterances: Iterable[Mapping[str, Any]],
+    *,
+    collate: Callable[[list[Mapping[str, Any]]], Mapping[str, torch.Tensor]],
+    batch_seconds: float = 80.0,
+    window: int = WINDOW,
+    device: str | torch.device | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield the log-probabilities of each utterance, in the order given.
+
+    Utterances are sorted by length within a window, so that a batch holds little padding while memory stays
+    that of one window, however large the corpus. Frames that only stand for padding are cut off.
+
+    Args:
+        model: A ``Wav2Vec2ForCTC``; left in evaluation mode.
+        utterances: Rows with ``audio`` (16 kHz mono samples), e.g. a split of the prepared dataset.
+        collate: Rows to a padded batch with ``input_values`` and ``attention_mask``.
+        batch_seconds: Seconds of audio in a batch at most, padding included (one utterance may be longer).
+        window: Utterances sorted together.
+        device: Where to run; by default where the model is.
+
+    Yields:
+        ``(frames, vocabulary)`` float32, natural logarithms, each row summing to 1 in probability.
+    """
+    model.to(device or next(model.parameters()).device).eval()
+    rows = iter(utterances.with_format("numpy") if hasattr(utterances, "with_format") else utterances)
+    while held := list(islice(rows, window)):
+        results: dict[int, np.ndarray] = {}
+        for batch in _batches([len(row["audio"]) for row in held], batch_seconds):
+            results.update(zip(batch, _run(model, collate([held[i] for i in batch])), strict=True))
+        yield from (results[i] for i in range(len(held)))
+
+
+def _batches(samples: Sequence[int], batch_seconds: float) -> Iterator[list[int]]:
+    """Cut positions, longest first, into batches whose padded length stays within the budget."""
+    batch: list[int] = []
+    for i in sorted(range(len(samples)), key=lambda i: -samples[i]):
+        if batch and samples[batch[0]] * (len(batch) + 1) > batch_seconds * SAMPLING_RATE:
+            yield batch
+            batch = []
+        batch.append(i)
+    yield batch
+
+
+def _run(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+    """Log-probabilities of one padded batch, each cut to the frames that its own samples give."""
+    import torch
+
+    device = next(model.parameters()).device
+    values, mask = batch["input_values"].to(device), batch["attention_mask"].to(device)
+    with torch.inference_mode():
+        logits = model(input_values=values, attention_mask=mask).logits
+        log_probs = logits.float().log_softmax(-1).cpu().numpy()
+    frames = model._get_feat_extract_output_lengths(mask.sum(-1)).tolist()
+    return [row[: int(n)].copy() for row, n in zip(log_probs, frames, strict=True)]
+
+
+def collapse(ids: Sequence[int], blank: int) -> list[int]:
+    """Turn one id a frame into output ids: runs count once, blanks vanish.
+
+    Source: Graves et al. (2006), section 3.1, the map B.
+    """
+    return [ids[first] for first, _ in _runs(np.asarray(ids)) if ids[first] != blank]
+
+
+def _runs(ids: np.ndarray) -> Iterator[tuple[int, int]]:
+    """First and last frame of each stretch of equal ids."""
+    if not len(ids):
+        return
+    cuts = np.flatnonzero(np.diff(ids)) + 1
+    yield from zip([0, *cuts.tolist()], [*(cuts - 1).tolist(), len(ids) - 1], strict=True)
+
+
+def greedy(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypothesis:
+    """Take the likeliest token of every frame, collapse, and say when each word and letter was heard.
+
+    Args:
+        log_probs: ``(frames, vocabulary)``, natural logarithms.
+        alphabet: What each output means.
+        clock: Seconds of a frame.
+    """
+    path = log_probs.argmax(-1)
+    return hypothesis_of(path, log_probs, alphabet, clock)
+
+
+def hypothesis_of(
+    path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock
+) -> Hypothesis:
+    """Read words, times and confidences off a path through the frames (greedy, or a forced alignment).
+
+    A letter's confidence is its highest posterior over its frames, a word's the product of its letters' (the
+    share of words expected to be right if letters failed independently), an utterance's the geometric mean of
+    its letters' (so that it does not fall with length); with no letter it is the mean posterior of the blank.
+
+    Args:
+        path: One id a frame, ``(frames,)``.
+        log_probs: ``(frames, vocabulary)``, natural logarithms.
+        alphabet: What each output means.
+        clock: Seconds of a frame.
+    """
+    words: list[list[Letter]] = [[]]
+    for first, last in _runs(path):
+        token = int(path[first])
+        if token == alphabet.boundary:
+            words.append([])
+        elif token != alphabet.blank:
+            best = min(1.0, float(np.exp(log_probs[first : last + 1, token].max())))
+            span = clock.start(first), clock.end(last)
+            words[-1].append(Letter(alphabet.tokens[token], *span, best, first, last))
+    found = tuple(_word(letters) for letters in words if letters)
+    text = " ".join(word.text for word in found)
+    return Hypothesis(text, found, _utterance_confidence(found, log_probs, alphabet))
+
+
+def _word(letters: list[Letter]) -> Word:
+    """Join letters into a word that lasts from its first letter to its last."""
+    text = "".join(letter.text for letter in letters)
+    confidence = math.prod(letter.confidence for letter in letters)
+    return Word(text, letters[0].start, letters[-1].end, confidence, tuple(letters))
+
+
+def _utterance_confidence(words: Sequence[Word], log_probs: np.ndarray, alphabet: Alphabet) -> float:
+    """Geometric mean of the letters' confidences, or how sure the model is that there is nothing."""
+    letters = [letter.confidence for word in words for letter in word.letters]
+    if letters:
+        return float(np.exp(np.mean(np.log(np.maximum(letters, np.finfo(np.float64).tiny)))))
+    return float(np.exp(log_probs[:, alphabet.blank]).mean()) if len(log_probs) else 0.0
+
+
+def frame_table(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> pd.DataFrame:
+    """Lay out what every frame of one utterance said and what collapsing made of it.
+
+    Returns:
+        One row a frame: ``frame``, ``start`` and ``end`` (seconds), ``token``, ``probability`` of it,
+        ``blank`` (probability of the blank), ``kept`` (whether it reaches the text) and ``why``.
+    """
+    path = log_probs.argmax(-1)
+    frames = np.arange(len(path))
+    before = np.concatenate([[-1], path[:-1]]).astype(int)
+    reasons = [_reason(int(now), int(old), alphabet) for now, old in zip(path, before, strict=True)]
+    return pd.DataFrame(
+        {
+            "frame": frames,
+            "start": [clock.start(f) for f in frames],
+            "end": [clock.end(f) for f in frames],
+            "token": [alphabet.tokens[i] for i in path],
+            "probability": np.exp(log_probs[frames, path]),
+            "blank": np.exp(log_probs[:, alphabet.blank]),
+            "kept": [why in (NEW_LETTER, NEW_BOUNDARY) for why in reasons],
+            "why": reasons,
+        }
+    )
+
+
+def _reason(token: int, before: int, alphabet: Alphabet) -> str:
+    """Why collapsing keeps or drops a frame, given the frame before."""
+    if token == alphabet.blank:
+        return BLANK
+    if token == before:
+        return REPEAT
+    return NEW_BOUNDARY if token == alphabet.boundary else NEW_LETTER
