@@ -21,7 +21,7 @@ DIACRITICS = {
 }
 ALLOWED = {*ALPHABET, *HAMZA_FORMS, *DIGITS, *PUNCTUATION, *DIACRITICS, " "}
 
-LEAST_OCCURRENCES = 12  # of one letter in the corpus: fewer leave the training split too little to learn it from
+LEAST_OCCURRENCES = 12  # of one letter in the corpus: fewer leave too little to learn it from
 LEAST_SENTENCES = 8  # that hold the letter: one odd sentence must not carry it alone
 
 
