@@ -1,0 +1,164 @@
+"""Pictures of recordings and of training: every helper draws on the axes it is given and returns them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from .error_plots import calibration, confusions, ctc_frames, slices
+from .figures import COLOURS, figure, finish, letter_label, png
+
+__all__ = [
+    "COLOURS",
+    "calibration",
+    "confusions",
+    "ctc_frames",
+    "figure",
+    "histogram",
+    "letter_label",
+    "png",
+    "slices",
+    "spectrogram",
+    "training_curves",
+    "waveform",
+]
+
+
+def waveform(
+    samples: np.ndarray,
+    sampling_rate: int,
+    ax: Axes,
+    *,
+    words: Iterable[Mapping[str, Any]] = (),
+    title: str = "",
+) -> Axes:
+    """Draw a recording over time, and where its words lie.
+
+    Args:
+        samples: Mono audio, float, shape ``(samples,)``.
+        sampling_rate: Samples per second.
+        ax: Where to draw.
+        words: Mappings with ``start`` and ``end`` in seconds; drawn as numbered bands, since words are set
+            right to left while time runs left to right.
+        title: What the picture shows.
+    """
+    times, low, high = _envelope(np.asarray(samples), sampling_rate)
+    ax.fill_between(times, low, high, color=COLOURS[0], linewidth=0.4)
+    for number, word in enumerate(words):
+        start, end = float(word["start"]), float(word["end"])
+        ax.axvspan(start, end, color=COLOURS[4], alpha=0.45 if number % 2 else 0.2, linewidth=0)
+        ax.annotate(
+            str(number + 1),
+            ((start + end) / 2, 1.0),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="top",
+        )
+    ax.set_xlim(0, len(samples) / sampling_rate)
+    return finish(ax, title, "time (s)", "amplitude")
+
+
+def _envelope(samples: np.ndarray, sampling_rate: int, bins: int = 1_500) -> tuple[np.ndarray, ...]:
+    """Lowest and highest sample of each stretch: what a line through all samples would fill."""
+    edges = np.linspace(0, len(samples), min(bins, len(samples)) + 1).astype(int)
+    low = np.minimum.reduceat(samples, edges[:-1])
+    high = np.maximum.reduceat(samples, edges[:-1])
+    return (edges[:-1] + edges[1:]) / 2 / sampling_rate, low, high
+
+
+def spectrogram(samples: np.ndarray, sampling_rate: int, ax: Axes, *, title: str = "") -> Axes:
+    """Draw the energy of a recording over time and mel frequency, in decibels below its loudest point."""
+    import librosa
+
+    hop = max(160, len(samples) // 1_000)
+    mel = librosa.feature.melspectrogram(
+        y=np.asarray(samples, dtype=np.float32), sr=sampling_rate, n_fft=512, hop_length=hop, n_mels=64
+    )
+    picture = librosa.display.specshow(
+        librosa.power_to_db(mel, ref=np.max, top_db=70),
+        sr=sampling_rate,
+        hop_length=hop,
+        x_axis="time",
+        y_axis="mel",
+        fmax=sampling_rate / 2,
+        cmap="magma",
+        ax=ax,
+    )
+    ax.figure.colorbar(picture, ax=ax, format="%.0f dB", pad=0.01)
+    ax.set_xlim(0, len(samples) / sampling_rate)
+    return finish(ax, title, "time (s)", "frequency (Hz, mel scale)")
+
+
+def histogram(
+    values: Sequence[float] | pd.Series, ax: Axes, *, xlabel: str, title: str = "", bins: int | str = "auto"
+) -> Axes:
+    """Draw how often each value occurs, with the median marked.
+
+    Args:
+        values: One number an utterance; missing ones are left out.
+        ax: Where to draw.
+        xlabel: What is counted, with its unit, as in ``"duration (s)"``.
+        title: The finding.
+        bins: Number of bars, or a rule that ``numpy.histogram_bin_edges`` knows; whole numbers get a bar
+            each.
+    """
+    numbers = np.asarray(values, dtype=float)
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", va="center")
+        return finish(ax, title, xlabel, "utterances")
+    whole = np.array_equal(numbers, np.round(numbers)) and np.ptp(numbers) <= 60
+    edges = np.arange(numbers.min() - 0.5, numbers.max() + 1) if whole else _edges(numbers, bins)
+    ax.hist(numbers, bins=edges, color=COLOURS[0], edgecolor="white", linewidth=0.5)
+    middle = float(np.median(numbers))
+    ax.axvline(middle, color=COLOURS[1], linestyle="--", label=f"median {middle:.3g}")
+    ax.legend(frameon=False)
+    ax.grid(axis="y", alpha=0.3)
+    return finish(ax, title, xlabel, "utterances")
+
+
+def _edges(numbers: np.ndarray, bins: int | str) -> np.ndarray:
+    edges = np.histogram_bin_edges(numbers, bins=bins)
+    return (
+        edges if len(edges) <= 61 else np.histogram_bin_edges(numbers, bins=60)
+    )  # one outlier makes "auto" huge
+
+
+def training_curves(
+    log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("loss",), title: str = ""
+) -> Axes:
+    """Draw training and validation values over steps.
+
+    Args:
+        log: One row a log event: ``step``, ``split``, ``name``, ``value``.
+        ax: Where to draw.
+        names: Which values, e.g. ``("loss",)`` or ``("wer", "cer")``; the minimum of each in
+            validation is marked.
+        title: The finding.
+    """
+    chosen = log[log["name"].isin(names) & np.isfinite(log["value"])]
+    styles = {"train": "-", "validation": "--"}
+    for index, ((name, split), rows) in enumerate(chosen.groupby(["name", "split"], sort=False)):
+        rows = rows.sort_values("step")
+        colour = COLOURS[index % len(COLOURS)]
+        mark = "o" if split == "validation" or len(rows) == 1 else None
+        ax.plot(rows["step"], rows["value"], styles.get(split, ":"), color=colour, marker=mark, ms=3.5)
+        last = rows.iloc[-1]
+        ax.annotate(
+            f" {split} {name}",
+            (last["step"], last["value"]),
+            color=colour,
+            va="center",
+            annotation_clip=False,
+        )
+        if split == "validation":
+            best = rows.loc[rows["value"].idxmin()]
+            ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0.02)
+    ax.grid(alpha=0.3)
+    return finish(ax, title, "step", " and ".join(n.upper() if len(n) == 3 else n for n in names))
