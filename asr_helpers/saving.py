@@ -1,0 +1,123 @@
+"""A Trainer that survives: whole checkpoints, the best by validation WER, and no secrets in them."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import nn
+from transformers import Trainer
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.utils import SAFE_WEIGHTS_NAME
+
+from asr_helpers.checkpoints import (
+    checkpoint_path,
+    is_whole,
+    keep_only,
+    step_of,
+    whole_checkpoint,
+    whole_checkpoints,
+)
+from asr_helpers.processes import gather_bytes
+from asr_helpers.storage import write_json
+
+__all__ = ["RECIPE_FILE", "SafeTrainer"]
+
+RECIPE_FILE = "recipe.json"  # in every checkpoint: what a continuation must not change
+
+
+class SafeTrainer(Trainer):
+    """Write checkpoints so that a kill, a full disk or a second process cannot spoil them.
+
+    The Trainer writes straight into ``checkpoint-N``, and takes the folder with the highest number for the
+    newest checkpoint, also when it is half a one. Here process 0 alone writes, into a folder of its own that
+    is renamed when everything is on the disk.
+
+    Attributes:
+        recipe: What a continuation must not change; saved in every checkpoint.
+    """
+
+    recipe: dict[str, Any]
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """Save weights, configuration and processor; no pickled arguments, which may hold the Hub token."""
+        if self.args.should_save:
+            self.model.save_pretrained(output_dir, state_dict=state_dict)
+            self.processing_class.save_pretrained(output_dir)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Save everything that the rest of the run depends on, whole or not at all."""
+        began, folder, step = time.monotonic(), Path(self.args.output_dir), self.state.global_step
+        self.before_save()
+        streams = gather_bytes(self._random_streams())
+        if self.args.should_save:
+            with whole_checkpoint(folder, step) as staging:
+                self.save_model(str(staging), _internal_call=True)
+                self._save_optimizer_and_scheduler(str(staging))
+                self._save_scaler(str(staging))
+                for process, stream in enumerate(streams):
+                    name = "rng_state.pth" if len(streams) == 1 else f"rng_state_{process}.pth"
+                    (staging / name).write_bytes(stream)
+                self._point_to_best(exists={step})
+                self.state.save_to_json(str(staging / TRAINER_STATE_NAME))
+                write_json(self.recipe, staging / RECIPE_FILE)
+            self._forget(folder, step)
+        self.accelerator.wait_for_everyone()
+        self.paused(time.monotonic() - began)
+
+    def before_save(self) -> None:
+        """Hook: what has to be known before a checkpoint may be written."""
+
+    def paused(self, seconds: float) -> None:
+        """Hook: seconds that were not spent on training."""
+
+    def _random_streams(self) -> bytes:
+        """State of this process's random number generators, in the Trainer's own format."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._save_rng_state(folder)
+            return next(Path(folder).iterdir()).read_bytes()
+
+    def _point_to_best(self, exists: set[int] = frozenset()) -> None:
+        """Name the best checkpoint's folder where it lies now: a run folder may have been moved since."""
+        best = self.state.best_global_step
+        path = checkpoint_path(self.args.output_dir, best) if best else None
+        there = path is not None and (best in exists or is_whole(path))
+        self.state.best_model_checkpoint = str(path) if there else None
+
+    def _forget(self, folder: Path, step: int) -> None:
+        """Delete old checkpoints beyond the limit, never the newest nor the best."""
+        steps = [step_of(path) for path in whole_checkpoints(folder)]
+        keep = {step, self.state.best_global_step} if self.state.best_global_step else {step}
+        limit = self.args.save_total_limit or len(steps)
+        others = [s for s in reversed(steps) if s not in keep]
+        keep_only(folder, keep | set(others[: max(0, limit - len(keep))]))
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
+        begun = super()._init_training_state(*args, **kwargs)
+        self._point_to_best()
+        return begun
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Call an evaluation better when its WER is lower, or as low with a lower CER.
+
+        While the WER is 1 throughout, the CER already tells a model that has learnt letters from one that has
+        not.
+        """
+        now = metrics["eval_wer"], metrics["eval_cer"]
+        before = [
+            (entry["eval_wer"], entry["eval_cer"])
+            for entry in self.state.log_history
+            if "eval_wer" in entry and entry["step"] == self.state.best_global_step
+        ]
+        if self.state.best_global_step and before and now >= before[-1]:
+            return False
+        self.state.best_metric, self.state.best_global_step = now[0], self.state.global_step
+        return True
+
+    def _load_best_model(self) -> None:
+        """Put the weights of the best checkpoint into the model."""
+        path = Path(self.state.best_model_checkpoint) / SAFE_WEIGHTS_NAME
+        self.model.load_state_dict(safetensors.torch.load_file(path))

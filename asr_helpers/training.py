@@ -1,0 +1,136 @@
+"""Train a CTC model from a recipe: the function behind notebook 04 and ``python -m asr_helpers train``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from asr_helpers.checkpoints import CheckpointError, clear, newest_whole
+from asr_helpers.recipe import TrainingConfig, training_arguments
+from asr_helpers.saving import RECIPE_FILE
+from asr_helpers.trainer import CTCTrainer
+from asr_helpers.training_log import read_log
+
+__all__ = ["CTCTrainer", "TrainingConfig", "TrainingResult", "go_on_from", "train", "training_arguments"]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training left behind.
+
+    Attributes:
+        model: The model with the weights of the best checkpoint, on the device it was trained on.
+        log: One row a logged value (``training_log.LOG_COLUMNS``).
+        steps: Optimiser steps done.
+        best_step: Step of the best checkpoint; ``None`` when nothing was evaluated.
+        best_wer: Its validation WER.
+        best_cer: Its validation CER.
+        notes: Sentences printed on the way: a blank plateau.
+    """
+
+    model: Any
+    log: pd.DataFrame
+    steps: int
+    best_step: int | None
+    best_wer: float
+    best_cer: float
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, trainer: CTCTrainer) -> TrainingResult:
+        """Gather the result from a trainer whose ``train`` has returned."""
+        state, log = trainer.state, read_log(trainer.log_path)
+        best = log[(log["split"] == "validation") & (log["step"] == (state.best_global_step or -1))]
+        values = dict(zip(best["name"], best["value"], strict=True))
+        return cls(
+            model=trainer.model,
+            log=log,
+            steps=state.global_step,
+            best_step=state.best_global_step,
+            best_wer=values.get("wer", float("nan")),
+            best_cer=values.get("cer", float("nan")),
+            notes=tuple(trainer.plateau.notes),
+        )
+
+
+def go_on_from(folder: str | Path, config: TrainingConfig) -> str | None:
+    """Find the checkpoint to go on from, for ``trainer.train(resume_from_checkpoint=...)``.
+
+    Args:
+        folder: Folder of the run's checkpoints.
+        config: The recipe about to be used.
+
+    Returns:
+        Path of the newest whole checkpoint, or ``None`` to begin.
+
+    Raises:
+        CheckpointError: The checkpoints were made with another recipe; going on would be neither the old
+            training nor the new one. The text names what differs.
+    """
+    newest = newest_whole(folder)
+    if newest is None:
+        return None
+    before, now = json.loads((newest / RECIPE_FILE).read_text(encoding="utf-8")), config.fixed()
+    differing = [
+        f"{name} was {before.get(name)!r} and is {value!r}" for name, value in now.items() if before.get(name) != value
+    ]
+    if differing:
+        raise CheckpointError(
+            f"{newest} belongs to a training with other parameters: {'; '.join(differing)}. Give them their "
+            "old values to go on with it, or choose resume=False (another run name) to begin a new one."
+        )
+    return str(newest)
+
+
+def train(
+    config: TrainingConfig,
+    *,
+    model: torch.nn.Module,
+    processor: Any,
+    dataset: Mapping[str, Any],
+    folder: str | Path,
+    collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+    resume: bool = True,
+    use_cpu: bool = False,
+) -> TrainingResult:
+    """Train ``model``, going on from the newest whole checkpoint where there is one.
+
+    The same function runs in a notebook, under ``torchrun`` and under ``accelerate launch``: every process
+    calls it with the same arguments.
+
+    Args:
+        config: The recipe.
+        model: ``Wav2Vec2ForCTC`` with the processor's vocabulary; what must not be trained is frozen.
+        processor: ``Wav2Vec2Processor``.
+        dataset: ``"train"`` and ``"validation"``.
+        folder: Folder for checkpoints, log and TensorBoard events.
+        collator: Rows to ``input_values``, ``attention_mask``, ``labels``.
+        resume: Go on; ``False`` deletes the checkpoints in ``folder`` and begins.
+        use_cpu: Train on the CPU although there is a GPU.
+
+    Raises:
+        CheckpointError: A checkpoint cannot be written, or the present ones belong to another recipe.
+        FloatingPointError: A loss is not finite; the utterances are named.
+        MemoryError: Not even one utterance fits into memory.
+    """
+    arguments = training_arguments(config, folder, utterances=len(dataset["train"]), use_cpu=use_cpu)
+    trainer = CTCTrainer(
+        model,
+        arguments,
+        config=config,
+        processing_class=processor,
+        train_dataset=dataset["train"],
+        eval_dataset=dataset["validation"],
+        data_collator=collator,
+    )
+    if not resume and arguments.should_save:
+        clear(folder)
+    trainer.accelerator.wait_for_everyone()
+    trainer.train(resume_from_checkpoint=go_on_from(folder, config))
+    return TrainingResult.of(trainer)

@@ -1,0 +1,81 @@
+"""The log of a training: one JSON line a value while it runs, one DataFrame row a value afterwards."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from transformers import TrainerCallback
+
+from asr_helpers.storage import write_text
+
+__all__ = ["LOG_COLUMNS", "TrainingLog", "read_log"]
+
+LOG_COLUMNS = ["step", "epoch", "split", "name", "value", "seconds"]
+
+
+class TrainingLog(TrainerCallback):
+    """Append every logged number to a JSON-lines file at once, so that a killed run keeps its log.
+
+    A resumed run first drops what the killed one logged after the checkpoint it goes on from.
+
+    Args:
+        path: File to append to.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.before, self.began = 0.0, time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            kept = [row for row in _rows(self.path) if row["step"] <= state.global_step and state.global_step > 0]
+            self.before, self.began = max((row["seconds"] for row in kept), default=0.0), time.monotonic()
+            write_text("".join(map(_line, kept)), self.path)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        if not state.is_world_process_zero or not logs or "train_runtime" in logs:
+            return
+        split = "validation" if any(name.startswith("eval_") for name in logs) else "train"
+        seconds = self.before + time.monotonic() - self.began
+        rows = [
+            {
+                "step": state.global_step,
+                "epoch": float(state.epoch or 0.0),
+                "split": split,
+                "name": name.removeprefix("eval_"),
+                "value": float(value),
+                "seconds": round(seconds, 3),
+            }
+            for name, value in logs.items()
+            if name != "epoch" and isinstance(value, (int, float))
+        ]
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write("".join(map(_line, rows)))
+
+
+def read_log(path: str | Path) -> pd.DataFrame:
+    """Read a training log into one row a value (``LOG_COLUMNS``); a line cut off by a kill is left out."""
+    table = pd.DataFrame(_rows(Path(path)), columns=LOG_COLUMNS)
+    kinds = {"step": "int64", "epoch": "float64", "value": "float64", "seconds": "float64"}
+    return table.astype(kinds).drop_duplicates(["step", "split", "name"], keep="last", ignore_index=True)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Read whole lines; the last may be cut off where a process was killed while writing it."""
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+    return rows
