@@ -132,7 +132,7 @@ def urdu_digit(match: re.Match[str]) -> str:
 
 
 def speak(language: str) -> Change:
-    """Numbers, a percent sign after them and Urdu's ordinal endings to words; a year's ء sign is not read out."""
+    """Numbers, a percent sign after them and Urdu's ordinal endings to words; a year's ء is not read out."""
 
     def words(match: re.Match[str]) -> str:
         said = say_number(match[1], language=language)
