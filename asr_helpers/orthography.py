@@ -190,9 +190,7 @@ COMPOSE_RULE = Rule(
     COMPOSE,
 )
 LETTER_RULES = {
-    "ur": Rule(
-        "letters", "Letters of other keyboards become Urdu's own (ي ى ك ه → ی ی ک ہ)", letters_to(TO_URDU)
-    ),
+    "ur": Rule("letters", "Letters of other keyboards become Urdu's own (ي ى ك ه → ی ی ک ہ)", letters_to(TO_URDU)),
     "fa": Rule(
         "letters",
         "Letters of other keyboards become Persian's own (ي ى ك ہ → ی ی ک ه)",

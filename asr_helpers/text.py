@@ -100,10 +100,7 @@ class Normaliser:
                 text = new
             normalised.append(text)
         table = pd.DataFrame(
-            [
-                (r.name, r.does, transcripts[r.name], places[r.name], *first.get(r.name, ("", "")))
-                for r in self.rules
-            ],
+            [(r.name, r.does, transcripts[r.name], places[r.name], *first.get(r.name, ("", ""))) for r in self.rules],
             columns=["rule", "does", "transcripts", "places", "before", "after"],
         )
         return normalised, table

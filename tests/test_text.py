@@ -105,8 +105,7 @@ def random_texts(seed: int, number: int):
     everything = [chr(c) for block in blocks for c in range(*block)]
     for _ in range(number):
         yield "".join(
-            rng.choice(nasty) if rng.random() < 0.7 else rng.choice(everything)
-            for _ in range(rng.randint(1, 14))
+            rng.choice(nasty) if rng.random() < 0.7 else rng.choice(everything) for _ in range(rng.randint(1, 14))
         )
 
 
@@ -126,9 +125,7 @@ def test_twice_is_once(options):
 
 def test_normalised_text_holds_only_letters_marks_and_spaces():
     for text in random_texts(seed=2, number=3_000):
-        left = {unicodedata.category(c)[0] for c in normalise(text)} - {
-            "C"
-        }  # C: unassigned code points of the blocks
+        left = {unicodedata.category(c)[0] for c in normalise(text)} - {"C"}  # C: unassigned code points of the blocks
         assert left <= {"L", "M", "Z", "N"}
         assert not any(c.isdecimal() for c in normalise(text))
 
