@@ -1,0 +1,124 @@
+"""How many frames a checkpoint makes of a recording, and where in time each frame lies. No torch, no
+transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = [
+    "conv_layers",
+    "ctc_frames_needed",
+    "frame_centres",
+    "frame_seconds",
+    "hop",
+    "output_frames",
+    "receptive_field",
+    "samples_needed",
+]
+
+Count = TypeVar("Count")  # int, numpy integer array or torch integer tensor: the arithmetic is the same
+
+Layers = tuple[tuple[int, int], ...]
+
+
+def conv_layers(source: Any) -> Layers:
+    """Name every layer that shortens time, as (kernel, stride), first layer first.
+
+    The tuple is plain data: a worker process can count frames with it and need not import transformers.
+
+    Args:
+        source: A Wav2Vec2 model, its config, or such a tuple already.
+
+    Returns:
+        One (kernel, stride) a layer: the feature encoder's, and the adapter's where the checkpoint has one.
+        An adapter layer (kernel 3, padding 1) gives as many frames as kernel 1 without padding, and is
+        written so.
+
+    Raises:
+        TypeError: ``source`` has no convolutions to speak of.
+    """
+    config = getattr(source, "config", source)
+    if hasattr(config, "conv_kernel"):
+        layers = list(zip(config.conv_kernel, config.conv_stride, strict=True))
+        if getattr(config, "add_adapter", False):
+            kernel = config.adapter_kernel_size - 2  # a padding of 1 on both sides
+            layers += [(kernel, config.adapter_stride)] * config.num_adapter_layers
+        return tuple((int(kernel), int(stride)) for kernel, stride in layers)
+    if isinstance(config, Sequence) and all(len(layer) == 2 for layer in config):
+        return tuple((int(kernel), int(stride)) for kernel, stride in config)
+    raise TypeError(f"{type(source).__name__} is neither a Wav2Vec2 model, its config, nor (kernel, stride) pairs")
+
+
+def output_frames(source: Any, samples: Count) -> Count:
+    """Count the frames that the model makes of a recording.
+
+    Args:
+        source: A Wav2Vec2 model, its config, or the tuple of :func:`conv_layers`.
+        samples: Length of the recording in samples: an int, or an integer array or tensor of lengths.
+
+    Returns:
+        Frames, of the same type and shape; 0 where the recording is shorter than the receptive field.
+    """
+    frames = samples
+    for kernel, stride in conv_layers(source):
+        frames = (frames - kernel) // stride + 1
+        # A negative count would grow again: -1 // 2 + 1 is 0, and the next layer would make frames of
+        # nothing.
+        frames = frames * (frames > 0)
+    return frames
+
+
+def receptive_field(source: Any) -> int:
+    """Say how many samples one frame hears: 400 (25 ms at 16 kHz) for the published checkpoints."""
+    return samples_needed(source, 1)
+
+
+def hop(source: Any) -> int:
+    """Say how many samples lie between a frame and the next: 320 (20 ms at 16 kHz) for the published
+    checkpoints."""
+    step = 1
+    for _, stride in conv_layers(source):
+        step *= stride
+    return step
+
+
+def samples_needed(source: Any, frames: int) -> int:
+    """Say how many samples a recording needs at least, for the model to make ``frames`` frames of it."""
+    if frames < 1:
+        return 0
+    samples = frames
+    for kernel, stride in reversed(conv_layers(source)):
+        samples = (samples - 1) * stride + kernel
+    return samples
+
+
+def frame_seconds(source: Any, *, sampling_rate: int = 16_000) -> float:
+    """Say how many seconds lie between a frame and the next."""
+    return hop(source) / sampling_rate
+
+
+def frame_centres(source: Any, frames: int, *, sampling_rate: int = 16_000) -> np.ndarray:
+    """Place every frame in time, at the middle of the samples that it hears.
+
+    Args:
+        source: A Wav2Vec2 model, its config, or the tuple of :func:`conv_layers`.
+        frames: How many frames.
+        sampling_rate: Samples a second.
+
+    Returns:
+        Seconds from the start of the recording, shape (frames,), float64.
+    """
+    middle = (receptive_field(source) - 1) / 2
+    return (middle + hop(source) * np.arange(frames)) / sampling_rate
+
+
+def ctc_frames_needed(labels: Sequence[int]) -> int:
+    """Count the frames that a label needs at least: one a symbol, and a blank between equal neighbours.
+
+    Source: Graves et al. (2006), section 3.1: the collapse merges repeats, so only a blank keeps them apart.
+    """
+    labels = np.asarray(labels)
+    return int(labels.size + np.count_nonzero(labels[1:] == labels[:-1]))
