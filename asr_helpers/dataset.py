@@ -1,0 +1,339 @@
+"""Utterances to a dataset on disk: 16 kHz int16 audio and labels in Arrow shards, read back without a
+copy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from .audio import SAMPLING_RATE
+from .collator import Collator
+from .frames import ctc_frames_needed
+from .shards import SCHEMA, Clip, Recipe, Shard, left_out_row, write_shard
+from .storage import require_free_space, write_json
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict, IterableDataset
+
+__all__ = ["Collator", "Examples", "ctc_frames_needed", "load_prepared", "prepare_dataset", "stream_prepared"]
+
+SPLITS = ("train", "validation", "test")
+LEFT_OUT = ["id", "reason", "value", "advice"]
+
+# A quarter of an hour is 29 MB: little is lost when a run is killed, and 1,000 h are 4,000 files.
+SHARD_SECONDS = 900.0
+ROW_BYTES = 1024  # labels, text, id and speaker of one row, generously, for the estimate of disk space
+
+
+def prepare_dataset(
+    utterances: pd.DataFrame,
+    *,
+    corpus_root: str | Path,
+    encode: Callable[[str], Sequence[int]],
+    frames: Callable[[int], int],
+    folder: str | Path,
+    channel: int | None = None,
+    min_seconds: float = 0.3,
+    max_seconds: float = 30.0,
+    workers: int | None = None,
+    shard_seconds: float = SHARD_SECONDS,
+    progress: bool = True,
+) -> tuple[DatasetDict, pd.DataFrame]:
+    """Decode, mix down, resample and label every utterance, and write what CTC can learn from.
+
+    Shards that are there already and still right are kept: a second run only writes what has changed, and one
+        that
+    was killed goes on where it stopped. Nothing is ever half written. Memory holds about a minute of audio a
+    worker, however large the corpus.
+
+    Workers are threads: decoding and resampling leave the interpreter's lock, and threads start at once, need
+        no
+    pickling, and die with the run.
+
+    Args:
+        utterances: One row an utterance: ``id``, ``audio`` (path below ``corpus_root``), ``text``
+            (normalised), ``speaker``, ``seconds``, ``split``.
+        corpus_root: Folder that the audio paths start from.
+        encode: Text to label ids.
+        frames: Samples to encoder frames (:func:`asr_helpers.frames.output_frames` of the checkpoint).
+        folder: Where the dataset goes: ``<split>/NNNNN.arrow``, readable by ``datasets.load_from_disk`` too.
+        channel: 0-based channel to take of recordings with several; None mixes them down.
+        min_seconds: Shorter utterances are left out.
+        max_seconds: Longer utterances are left out.
+        workers: Threads; None: one a core.
+        shard_seconds: Audio in one shard, s.
+        progress: Show a progress bar.
+
+    Returns:
+        The dataset (columns ``id``, ``audio``, ``labels``, ``seconds``, ``frames``, ``text``, ``speaker``),
+        memory mapped; and one row for each utterance that was left out: ``id``, ``reason``, ``value``,
+        ``advice``.
+
+    Raises:
+        ValueError: Two utterances share an id, a split has another name, or the limits exclude everything.
+        OSError: The disk is too full; the text says by how much.
+    """
+    folder, root = Path(folder), Path(corpus_root)
+    _check(utterances, min_seconds, max_seconds)
+    recipe = Recipe(frames, min_seconds, max_seconds, channel)
+    clips, left_out = _sift(utterances, root, encode, min_seconds, max_seconds)
+    shards = _plan(clips, shard_seconds)
+    reports, missing = {}, []
+    for shard in shards:
+        report = shard.report(folder, shard.fingerprint(recipe))
+        if report is None:
+            missing.append(shard)
+        else:
+            reports[shard.split, shard.number] = report
+    if missing:
+        (folder / "dataset_dict.json").unlink(missing_ok=True)  # until all is written, there is no dataset to load
+        _sweep(folder)
+        require_free_space(folder, sum(_bytes_of(shard) for shard in missing))
+        reports |= _write_all(missing, recipe, folder, workers, progress)
+    _finish(folder, shards, reports)
+    rows = left_out + [row for shard in shards for row in reports[shard.split, shard.number]["left_out"]]
+    place = {clip_id: i for i, clip_id in enumerate(utterances["id"])}
+    table = pd.DataFrame(sorted(rows, key=lambda row: place[row["id"]]), columns=LEFT_OUT)
+    return load_prepared(folder), table
+
+
+def load_prepared(folder: str | Path) -> DatasetDict:
+    """Open a prepared dataset: memory mapped, so that rows are read from disk when they are asked for.
+
+    Rows come as plain Python values; :class:`Examples` gives arrays, a hundred times faster.
+
+    Raises:
+        FileNotFoundError: There is none, or its preparation was stopped.
+    """
+    from datasets import load_from_disk
+
+    if not (Path(folder) / "dataset_dict.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no prepared dataset, or an unfinished one; run notebook 03 (again)")
+    return load_from_disk(str(folder), keep_in_memory=False)
+
+
+class Examples:
+    """Rows of a prepared split as numpy arrays that are views of the memory-mapped file, for a
+    ``DataLoader``.
+
+    ``datasets`` would hand out Python lists, or arrays widened to int64, of which a second of audio is 128
+    kB.
+
+    Args:
+        split: One split of :func:`load_prepared`, or a selection of its rows.
+    """
+
+    def __init__(self, split: Dataset) -> None:
+        self.rows = split.with_format("arrow")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        table = self.rows[int(index)]
+        return {name: _value(table.column(name)[0]) for name in table.column_names}
+
+
+def stream_prepared(
+    source: str | Path | Sequence[str],
+    split: str = "train",
+    *,
+    rank: int = 0,
+    world_size: int = 1,
+    seed: int | None = None,
+    buffer: int = 256,
+) -> IterableDataset:
+    """Read a prepared split from the first row to the last, holding one minute of audio at a time.
+
+    For corpora larger than memory, or than this machine's disk: the shards may lie on another machine.
+
+    Args:
+        source: The dataset's folder; or the shards themselves, as paths or as URLs that fsspec opens.
+        split: Which split of the folder.
+        rank: Number of this process; each one reads other rows (other shards, where their number divides
+            evenly).
+        world_size: Number of processes.
+        seed: Seed of the shuffle: of the shards, and of the rows within a buffer. None: in order. Call
+            ``set_epoch`` on the result for another order.
+        buffer: Rows that the shuffle holds in memory.
+
+    Returns:
+        A ``datasets.IterableDataset`` of rows as in :class:`Examples`; its ``state_dict`` resumes it.
+
+    Raises:
+        FileNotFoundError: There are no shards.
+    """
+    from datasets import IterableDataset
+    from datasets.distributed import split_dataset_by_node
+
+    if isinstance(source, (str, Path)):
+        files = [str(Path(source) / split / name) for name in _shard_names(Path(source) / split)]
+    else:
+        files = [str(file) for file in source]
+    if not files:
+        raise FileNotFoundError(f"{source} has no shards of the split {split!r}; run notebook 03")
+    stream = IterableDataset.from_generator(_read_shards, gen_kwargs={"files": files})
+    if seed is not None:
+        stream = stream.shuffle(seed=seed, buffer_size=buffer)
+    return split_dataset_by_node(stream, rank=rank, world_size=world_size)
+
+
+def _read_shards(files: list[str]) -> Iterator[dict[str, Any]]:
+    """Give the rows of some shards, one record batch in memory at a time."""
+    import fsspec
+
+    for file in files:
+        with fsspec.open(file, "rb") as stream, pa.ipc.open_stream(stream) as reader:
+            for batch in reader:
+                for i in range(batch.num_rows):
+                    yield {name: _value(batch.column(name)[i], copy=True) for name in batch.schema.names}
+
+
+def _value(scalar: pa.Scalar, *, copy: bool = False) -> Any:
+    """Turn one Arrow value into a numpy array or a Python value.
+
+    Without ``copy`` an array is a view, and as long as it lives so does the whole batch that it came from.
+    """
+    if isinstance(scalar, pa.ListScalar):
+        array = scalar.values.to_numpy(zero_copy_only=True)
+        return array.copy() if copy else array
+    return scalar.as_py()
+
+
+def _shard_names(folder: Path) -> list[str]:
+    """Name the shards that belong to a split, in order: stale ones may lie beside them."""
+    try:
+        state = json.loads((folder / "state.json").read_text("utf-8"))
+    except OSError:
+        return []
+    return [file["filename"] for file in state["_data_files"]]
+
+
+def _check(utterances: pd.DataFrame, min_seconds: float, max_seconds: float) -> None:
+    repeated = utterances["id"][utterances["id"].duplicated()]
+    if len(repeated):
+        raise ValueError(
+            f"{len(repeated)} ids occur twice, first {repeated.iloc[0]!r}; make them unique in notebook 01"
+        )
+    strange = sorted(set(utterances["split"]) - set(SPLITS))
+    if strange:
+        raise ValueError(f"split {strange[0]!r} is none of {', '.join(SPLITS)}")
+    if not 0 <= min_seconds < max_seconds:
+        raise ValueError(f"min_seconds ({min_seconds:g}) must be below max_seconds ({max_seconds:g})")
+
+
+def _sift(
+    utterances: pd.DataFrame, root: Path, encode: Callable[[str], Sequence[int]], shortest: float, longest: float
+) -> tuple[dict[str, list[tuple[Clip, float]]], list[dict[str, str]]]:
+    """Label every utterance and leave out what needs no decoding to be refused."""
+    kept: dict[str, list[tuple[Clip, float]]] = {s: [] for s in SPLITS if (utterances["split"] == s).any()}
+    left_out = []
+    for row in utterances.itertuples(index=False):
+        labels = tuple(int(label) for label in encode(row.text))
+        if not labels:
+            left_out.append(left_out_row(row.id, "no text", repr(row.text), "write its transcript, or drop it"))
+        elif row.seconds > longest:  # not even decoded: it may be hours long
+            advice = f"split it, or raise max_seconds ({longest:g})"
+            left_out.append(left_out_row(row.id, "too long", f"{row.seconds:.2f} s", advice))
+        elif row.seconds < shortest:
+            left_out.append(left_out_row(row.id, "too short", f"{row.seconds:.2f} s", f"min_seconds is {shortest:g}"))
+        else:
+            speaker = row.speaker if isinstance(row.speaker, str) else ""
+            kept[row.split].append((Clip(row.id, root / row.audio, labels, row.text, speaker), float(row.seconds)))
+    return kept, left_out
+
+
+def _plan(clips: dict[str, list[tuple[Clip, float]]], shard_seconds: float) -> list[Shard]:
+    """Cut every split into shards, in order; an empty split is one empty shard, so that it can be opened."""
+    shards = []
+    for split, rows in clips.items():
+        ends = np.cumsum([seconds for _, seconds in rows])
+        numbers = np.floor((ends - 1e-9) / shard_seconds).astype(int) if rows else np.array([0])
+        for number, cut in enumerate(np.unique(numbers)):
+            part = [rows[i] for i in np.flatnonzero(numbers == cut)] if rows else []
+            total = sum(seconds for _, seconds in part)
+            shards.append(Shard(split, number, tuple(clip for clip, _ in part), total))
+    return shards
+
+
+def _bytes_of(shard: Shard) -> int:
+    """Estimate a shard's size from the durations that were measured before."""
+    return int(shard.seconds * SAMPLING_RATE * 2) + ROW_BYTES * (len(shard.clips) + 1)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run was in the middle of writing."""
+    for stray in folder.glob("*/.*.part.*"):
+        stray.unlink(missing_ok=True)
+
+
+def _write_all(
+    shards: list[Shard], recipe: Recipe, folder: Path, workers: int | None, progress: bool
+) -> dict[tuple[str, int], dict[str, Any]]:
+    """Write shards in parallel; the first failure stops the others before they finish, and is raised."""
+    from tqdm.auto import tqdm
+
+    stop, reports = Event(), {}
+    schema = _schema()
+    total = sum(len(shard.clips) for shard in shards)
+    with (
+        tqdm(total=total, desc="preparing", unit=" utterances", disable=not progress) as bar,
+        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
+    ):
+
+        def tick() -> None:
+            bar.update()
+            if stop.is_set():
+                raise InterruptedError("another shard failed")
+
+        jobs = {pool.submit(write_shard, s, recipe, folder=folder, schema=schema, tick=tick): s for s in shards}
+        try:
+            for job in as_completed(jobs):
+                reports[jobs[job].split, jobs[job].number] = job.result()
+        except BaseException:  # Ctrl-C too: threads do not hear it, and the pool would wait for all of them
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return reports
+
+
+def _schema() -> pa.Schema:
+    """Add to the columns the metadata by which ``datasets`` knows its features."""
+    from datasets import Features
+
+    return Features.from_arrow_schema(SCHEMA).arrow_schema
+
+
+def _finish(folder: Path, shards: list[Shard], reports: dict[tuple[str, int], dict[str, Any]]) -> None:
+    """Name the shards that make up the dataset, in the form of ``save_to_disk``; its root file comes last."""
+    from datasets import DatasetInfo, Features
+
+    splits = list(dict.fromkeys(shard.split for shard in shards))
+    for split in splits:
+        own = [shard for shard in shards if shard.split == split]
+        fingerprint = "".join(reports[split, shard.number]["fingerprint"] for shard in own)
+        state = {
+            "_data_files": [{"filename": shard.name} for shard in own],
+            "_fingerprint": hashlib.sha256(fingerprint.encode()).hexdigest()[:16],
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": split,
+        }
+        write_json(state, folder / split / "state.json")
+        DatasetInfo(features=Features.from_arrow_schema(SCHEMA)).write_to_directory(str(folder / split))
+        for stale in set((folder / split).glob("[0-9]*.arrow")) - {folder / split / shard.name for shard in own}:
+            stale.with_suffix(".json").unlink(missing_ok=True)
+            stale.unlink()
+    write_json({"splits": splits}, folder / "dataset_dict.json")
