@@ -58,11 +58,8 @@ def table(
     shown = frame if limit is None else frame.head(limit)
     formats = dict(formats or {})
     numeric = {c for c in shown.columns if pd.api.types.is_numeric_dtype(shown[c]) and shown[c].dtype != bool}
-    head = "".join(f'<th scope="col"{_class(c in numeric)}>{escape(c)}</th>' for c in shown.columns)
-    rows = [
-        _row(values, shown.columns, numeric, formats, lang)
-        for values in shown.itertuples(index=False, name=None)
-    ]
+    head = "".join(f'<th scope="col"{_side_class(shown[c], c in numeric)}>{escape(c)}</th>' for c in shown)
+    rows = [_row(values, shown.columns, numeric, formats, lang) for values in shown.itertuples(index=False, name=None)]
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     markup = (
         f'<div class="scroll"><table class="grid">{title}<thead><tr>{head}</tr></thead>'
@@ -74,8 +71,12 @@ def table(
     return join(parts)
 
 
-def _class(is_number: bool) -> str:
-    return ' class="num"' if is_number else ""
+def _side_class(column: pd.Series, is_number: bool) -> str:
+    """Set a heading over its column: to the right where most cells are."""
+    if is_number:
+        return ' class="num"'
+    sample = " ".join(v for v in column.head(20) if isinstance(v, str))
+    return ' class="rtl"' if direction(sample) == "rtl" else ""
 
 
 def _row(values: Sequence[Any], columns: Sequence[str], numeric: set[str], formats: dict, lang: str) -> str:
@@ -197,13 +198,18 @@ def _side(pair: Pair, word: str, side: int) -> str:
     if not word:
         return '<span class="gap" aria-hidden="true"></span>'
     if pair.kind == "equal":
-        return f'<span class="word">{escape(word)}</span>'
+        return f'<span class="word"{_way(word)}>{escape(word)}</span>'
     tag = "ins" if side else "del"
     if pair.kind != "substitution":
-        return f'<{tag} class="word">{escape(word)}</{tag}>'
+        return f'<{tag} class="word"{_way(word)}>{escape(word)}</{tag}>'
     runs = letter_runs(pair.reference, pair.hypothesis)[side]
     inner = "".join(escape(r.text) if r.shared else f"<{tag}>{escape(r.text)}</{tag}>" for r in runs)
-    return f'<span class="word sub">{inner}</span>'
+    return f'<span class="word sub"{_way(word)}>{inner}</span>'
+
+
+def _way(word: str) -> str:
+    """Say the direction of a Latin word, whose signs would else be mirrored in an Urdu sentence."""
+    return ' dir="ltr"' if any(unicodedata.bidirectional(c) == "L" for c in word) else ""
 
 
 def _spoken(pairs: list[Pair]) -> str:
@@ -231,9 +237,7 @@ def problem_table(problems: pd.DataFrame, *, limit: int | None = 200) -> Fragmen
     marked = [f.assign(severity=[_severity(s) for s in f["severity"]]) for f in (counts, ordered)]
     errors = int((ordered["severity"] == "error").sum())
     title = f"{errors:,} errors and {len(ordered) - errors:,} warnings"
-    return join(
-        [table(marked[0], caption=title), table(marked[1], caption="What to do about each", limit=limit)]
-    )
+    return join([table(marked[0], caption=title), table(marked[1], caption="What to do about each", limit=limit)])
 
 
 def _severity(name: str) -> Fragment:
@@ -294,9 +298,7 @@ def prediction_table(
         caption: What the table says.
         lang: Language of the text.
     """
-    pairs = [
-        align_words(r, h) for r, h in zip(predictions["reference"], predictions["hypothesis"], strict=True)
-    ]
+    pairs = [align_words(r, h) for r, h in zip(predictions["reference"], predictions["hypothesis"], strict=True)]
     rows = predictions.assign(
         errors=[sum(p.kind != "equal" for p in row) for row in pairs],
         said=[sum(p.kind != "insertion" for p in row) for row in pairs],
@@ -320,6 +322,4 @@ def prediction_table(
 
 def _players(rows: pd.DataFrame, corpus_root: str | Path) -> list[Fragment]:
     root = Path(corpus_root)
-    return [
-        Fragment(read_player(root / audio), "▶") for i, audio in zip(rows["id"], rows["audio"], strict=True)
-    ]
+    return [Fragment(read_player(root / audio), "▶") for i, audio in zip(rows["id"], rows["audio"], strict=True)]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 
 from .figures import COLOURS, finish, label_letters, letter_label
 
@@ -125,7 +124,6 @@ def ctc_frames(
     ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
     ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
     label_letters(ax.get_yticklabels())
-    ax.set_ylim(-0.5, len(rows) + 0.1)  # room for the letter above the topmost row
     _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds, first)
     return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
 
@@ -138,18 +136,22 @@ def _frame_span(frames: int, frame_seconds: float, span: tuple[float, float] | N
 
 
 def _write_winners(
-    ax: Axes, best: np.ndarray, rows: list[int], tokens, frame_seconds: float, first: int
+    ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float, first: int
 ) -> None:
-    """Put each letter above the middle of its run: a run is one letter however many frames it lasts."""
+    """Write what collapsing keeps along the upper edge, with a line down to where it was seen.
+
+    A run of frames is one letter however long it lasts.
+    """
+    ax.set_ylim(-0.5, len(rows) + 0.9)
     changes = np.flatnonzero(np.diff(best)) + 1
     for run in np.split(np.arange(len(best)), changes):
         token = int(best[run[0]])
-        if token == rows[0] or not len(run):
+        if token == rows[0]:
             continue
         middle = (first + run[0] + len(run) / 2) * frame_seconds
-        place = {"xy": (middle, rows.index(token)), "xytext": (0, 6), "textcoords": "offset points"}
-        text = ax.annotate(letter_label(tokens[token]), **place, ha="center", color=COLOURS[1], fontsize=13)
-        text.set_path_effects([withStroke(linewidth=3, foreground="white")])
+        ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
+        text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
+        text.set_color(COLOURS[1])
         label_letters([text])
 
 

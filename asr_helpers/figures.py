@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import unicodedata
 from collections.abc import Iterable
@@ -16,7 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-__all__ = ["COLOURS", "figure", "finish", "label_letters", "letter_label", "png"]
+from .fragments import Fragment, escape
+
+__all__ = ["COLOURS", "figure", "finish", "label_letters", "letter_label", "picture", "png"]
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -87,6 +90,19 @@ def png(fig: Figure, *, limit: int = 100_000) -> bytes:
         if few.tell() <= limit:
             break
     return few.getvalue()
+
+
+def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Fragment:
+    """Put a figure inline, as a picture that a page holds and a screen reader can name.
+
+    Args:
+        fig: Any figure; it is closed, so that a notebook does not show it a second time.
+        alt: What it shows, for a reader who cannot see it.
+        limit: Bytes of the picture at most.
+    """
+    uri = base64.b64encode(png(fig, limit=limit)).decode("ascii")
+    plt.close(fig)
+    return Fragment(f'<img alt="{escape(alt)}" src="data:image/png;base64,{uri}">', f"[picture: {alt}]")
 
 
 @cache

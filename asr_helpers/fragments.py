@@ -61,9 +61,32 @@ _RULES = """
 .asr button.play { font: inherit; color: inherit; background: var(--faint); border: 1px solid var(--soft);
   border-radius: .35em; padding: 0 .4em; margin: .1em; cursor: pointer }
 .asr button.play:hover, .asr button.play:focus-visible { outline: 2px solid var(--add); outline-offset: 1px }
-.asr button.play.on { background: color-mix(in srgb, var(--add) 30%, transparent) }
 .asr audio { width: 15em; max-width: 100%; height: 2.3em; vertical-align: middle }
-.asr .words .ur { width: fit-content; margin-top: .3em }
+.asr .listed { display: flex; gap: 1em; align-items: center; border-bottom: 1px solid var(--soft); padding: .2em 0 }
+.asr .listed .note { flex: 0 0 11em; margin: 0 .7em }
+.asr .listed .said { flex: 1 1 auto; text-align: end; min-width: 0 }
+.asr table.frames { border-collapse: collapse; border: 0; margin: .3em 0; font-size: 13px }
+.asr .frames th { text-align: left; white-space: nowrap; padding-right: .8em; font-weight: 600 }
+.asr .frames td { text-align: center; padding: 0 2px; min-width: 24px; height: 26px; border: 1px solid var(--soft) }
+.asr .frames .ur { line-height: 1.5 }
+.asr .frames .letter { background: color-mix(in srgb, var(--add) calc(var(--p) * .55), transparent) }
+.asr .frames .blank { opacity: .5 }
+.asr .frames .here { outline: 2.5px solid var(--miss); outline-offset: -2px; opacity: 1 }
+.asr table.bars { border-collapse: collapse; border: 0; margin: .3em 0; width: 20em; font-size: 13px }
+.asr .bars td, .asr .bars th { padding: 0 .4em; border: 0; text-align: left; background: none }
+.asr .bars td:nth-child(2) { width: 100% }
+.asr .bar { background: var(--add); height: .8em; border-radius: .2em; min-width: 1px }
+.asr .sentence { width: fit-content; margin-top: .3em }
+.asr .timeline { position: relative; height: 118px; width: 100%; direction: ltr; margin-top: .3em }
+.asr .wave { position: absolute; inset: 0 0 auto 0; width: 100%; height: 64px; fill: currentColor; opacity: .75 }
+.asr .band { position: absolute; top: 0; height: 98px; box-sizing: border-box; cursor: pointer; min-width: 2px;
+  background: color-mix(in srgb, var(--add) 14%, transparent); border-inline: 1px solid var(--soft) }
+.asr .band span { position: absolute; bottom: 0; left: 50%; transform: translateX(-50%); white-space: nowrap;
+  font-size: .85em; line-height: 30px }
+.asr .band:hover, .asr .on { background: color-mix(in srgb, var(--add) 38%, transparent) !important }
+.asr .head { position: absolute; top: 0; left: 0; width: 2px; height: 98px; background: var(--miss) }
+.asr .tick { position: absolute; bottom: 0; font-size: 11px; line-height: 16px; opacity: .7; padding-left: 3px;
+  border-left: 1px solid var(--soft) }
 .asr img { max-width: 100%; height: auto; border-radius: .3em }
 @media (max-width: 640px) {
   .asr .pair, .asr .line { display: block }

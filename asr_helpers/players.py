@@ -23,18 +23,22 @@ __all__ = ["WORD_HANDLER", "audio_uri", "encode", "player", "read_player", "with
 # at 16 kHz).
 COMPRESSION = 0.8
 
-# One handler, the same text everywhere, so that a page's security policy can name it by its hash. It plays
-# the part of the recording that the clicked button names and stops at the part's end; a second click starts
-# it again.
+# Two handlers, the same text everywhere, so that a page's security policy can name them by their hashes. They
+# are attributes and no script, because a widget runs the one and not the other. A click on a word starts the
+# recording there; while it plays, every drawn frame moves the playhead, lights the word that is heard, and stops
+# the recording at the word's end.
 WORD_HANDLER = (
-    "const b=event.target.closest('button[data-start]');if(b){"
-    "const a=this.querySelector('audio'),e=+b.dataset.end,r=this.run=(this.run||0)+1;"
-    "this.querySelectorAll('.on').forEach(x=>x.classList.remove('on'));b.classList.add('on');"
-    "a.preload='auto';"
-    "const go=()=>{a.currentTime=+b.dataset.start;a.play().then(()=>{const w=()=>{"
-    "if(this.run!==r||a.paused){b.classList.remove('on');return}"
-    "if(a.currentTime>=e){a.pause();b.classList.remove('on')}else requestAnimationFrame(w)};w()})};"
-    "a.readyState>0?go():(a.addEventListener('loadedmetadata',go,{once:true}),a.load())}"
+    "const b=event.target.closest('[data-start]');if(b){const a=this.querySelector('audio'),"
+    "go=()=>{a.dataset.end=b.dataset.end;a.currentTime=+b.dataset.start;a.play()};"
+    "a.readyState>0?go():(a.preload='auto',a.addEventListener('loadedmetadata',go,{once:true}),a.load())}"
+)
+PLAY_HANDLER = (
+    "const a=this,w=a.closest('.words'),tick=()=>{const t=a.currentTime,end=+a.dataset.end;"
+    "if(end&&t>=end)a.pause();const off=a.paused||a.ended;if(off)delete a.dataset.end;"
+    "w.querySelectorAll('[data-start]').forEach(b=>"
+    "b.classList.toggle('on',!off&&t>=+b.dataset.start&&t<+b.dataset.end));"
+    "w.querySelectorAll('.head').forEach(h=>h.style.left=100*t/a.duration+'%');"
+    "if(!off)requestAnimationFrame(tick)};tick()"
 )
 
 
@@ -53,14 +57,10 @@ def encode(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> bytes:
     """
     samples = np.asarray(samples, dtype=np.float32)
     if samples.ndim != 1 or not samples.size:
-        raise ValueError(
-            f"audio of shape {samples.shape} cannot be played; give one channel with at least one sample"
-        )
+        raise ValueError(f"audio of shape {samples.shape} cannot be played; give one channel with at least one sample")
     samples = np.clip(np.nan_to_num(samples), -1.0, 1.0)
     file = io.BytesIO()
-    soundfile.write(
-        file, samples, sampling_rate, format="MP3", compression_level=COMPRESSION, bitrate_mode="CONSTANT"
-    )
+    soundfile.write(file, samples, sampling_rate, format="MP3", compression_level=COMPRESSION, bitrate_mode="CONSTANT")
     return file.getvalue()
 
 
@@ -69,19 +69,29 @@ def audio_uri(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> str:
     return "data:audio/mpeg;base64," + base64.b64encode(encode(samples, sampling_rate)).decode("ascii")
 
 
-def player(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE, *, label: str = "recording") -> str:
+def player(
+    samples: np.ndarray,
+    sampling_rate: int = SAMPLING_RATE,
+    *,
+    label: str = "recording",
+    autoplay: bool = False,
+) -> str:
     """Make an audio element that plays without Python and without the network.
 
     Args:
         samples: Mono audio, float in [-1, 1], shape ``(samples,)``.
         sampling_rate: Samples per second.
         label: What a screen reader calls it.
+        autoplay: Play at once; only for a player that appears because somebody asked to hear it.
 
     Returns:
         Markup of one ``<audio>`` element.
     """
-    uri = audio_uri(samples, sampling_rate)
-    return f'<audio controls preload="none" aria-label="{escape(label)}" src="{uri}"></audio>'
+    return _audio(audio_uri(samples, sampling_rate), label, "autoplay" if autoplay else "")
+
+
+def _audio(uri: str, label: str, more: str = "") -> str:
+    return f'<audio controls preload="none" aria-label="{escape(label)}" {more} src="{uri}"></audio>'
 
 
 def read_player(path: str | Path, *, label: str | None = None) -> str:
@@ -102,42 +112,82 @@ def word_player(
     label: str = "recording",
     lang: str = "ur",
     margin: float = 0.03,
+    autoplay: bool = False,
 ) -> str:
-    """Make a player whose words are buttons: each plays just that word.
+    """Make a player with its waveform and its words; a click on a word plays just that word.
+
+    The words stand twice: under the waveform where they were heard, left to right as time runs, and below as a
+    sentence of buttons in reading order, which is the one that the keyboard and a screen reader reach.
 
     Args:
         samples: Mono audio, float in [-1, 1], shape ``(samples,)``.
-        words: One mapping a word with ``word``, ``start`` and ``end`` in seconds, and ``confidence`` if
-            known.
+        words: One mapping a word with ``word``, ``start`` and ``end`` in seconds, and ``confidence`` if known.
         sampling_rate: Samples per second.
         label: What a screen reader calls the recording.
         lang: Language of the words.
-        margin: Seconds played before and after a word; CTC marks a letter where it peaks, not where it
-            begins.
+        margin: Seconds played before and after a word; CTC marks a letter where it peaks, not where it begins.
+        autoplay: Play at once; only for a player that appears because somebody asked to hear it.
 
     Returns:
         Markup; it needs no script element, so it also works inside a widget and in a saved page.
     """
     words = list(words)
     seconds = len(samples) / sampling_rate
-    buttons = " ".join(_word_button(word, seconds=seconds, margin=margin) for word in words)
     way = direction(" ".join(str(word["word"]) for word in words))
+    spans = [_span(word, seconds, margin) for word in words]
+    buttons = " ".join(_word_button(word, span) for word, span in zip(words, spans, strict=True))
+    more = f'onplay="{escape(PLAY_HANDLER)}"' + (" autoplay" if autoplay else "")
     group = f'dir="{way}" lang="{escape(lang)}" role="group" aria-label="play one word"'
     return (
-        f'<div class="words" onclick="{escape(WORD_HANDLER)}">{player(samples, sampling_rate, label=label)}'
-        f'<div class="ur" {group}>{buttons}</div></div>'
+        f'<div class="words" onclick="{escape(WORD_HANDLER)}">'
+        f"{_audio(audio_uri(samples, sampling_rate), label, more)}"
+        f"{_timeline(samples, words, spans, seconds, way)}"
+        f'<div class="ur sentence" {group}>{buttons}</div></div>'
     )
 
 
-def _word_button(word: Mapping[str, Any], *, seconds: float, margin: float) -> str:
-    start, end = float(word["start"]), float(word["end"])
-    confidence = word.get("confidence")
-    sure = "" if confidence is None else f", confidence {float(confidence):.2f}"
+def _span(word: Mapping[str, Any], seconds: float, margin: float) -> str:
+    start, end = max(0.0, float(word["start"]) - margin), min(seconds, float(word["end"]) + margin)
+    return f'data-start="{start:.3f}" data-end="{end:.3f}"'
+
+
+def _word_button(word: Mapping[str, Any], span: str) -> str:
+    sure = word.get("confidence")
+    times = f"{float(word['start']):.2f} to {float(word['end']):.2f} s"
+    title = times if sure is None else f"{times}, confidence {float(sure):.2f}"
+    return f'<button type="button" class="play" {span} title="{title}">{escape(word["word"])}</button>'
+
+
+def _timeline(samples: np.ndarray, words: list[Mapping[str, Any]], spans: list[str], seconds: float, way: str) -> str:
+    """Draw the waveform with a band for every word, the word under its band, and a scale in seconds."""
+    bands = "".join(_band(word, span, seconds, way) for word, span in zip(words, spans, strict=True))
+    step = next(s for s in (0.5, 1, 2, 5, 10, 30, 60, 300, seconds + 300) if seconds / s <= 12)
+    marks = "".join(
+        f'<span class="tick" style="left:{100 * t / seconds:.2f}%">{t:g} s</span>'
+        for t in np.arange(0, seconds * 0.97, step)
+    )
     return (
-        f'<button type="button" class="play" data-start="{max(0.0, start - margin):.3f}" '
-        f'data-end="{min(seconds, end + margin):.3f}" title="{start:.2f} to {end:.2f} s{sure}">'
-        f"{escape(word['word'])}</button>"
+        f'<div class="scroll" aria-hidden="true"><div class="timeline" style="min-width:{round(110 * seconds)}px">'
+        f'{_wave(np.asarray(samples, dtype=np.float32))}{bands}<i class="head"></i>{marks}</div></div>'
     )
+
+
+def _band(word: Mapping[str, Any], span: str, seconds: float, way: str) -> str:
+    left, width = float(word["start"]) / seconds, (float(word["end"]) - float(word["start"])) / seconds
+    place = f"left:{100 * left:.2f}%;width:{100 * width:.2f}%"
+    name = f"<span>{escape(word['word'])}</span>"
+    return f'<span class="band ur" dir="{way}" {span} style="{place}">{name}</span>'
+
+
+def _wave(samples: np.ndarray, bins: int = 600) -> str:
+    """Outline a recording as SVG in the colour of the text, so that it suits a light and a dark page."""
+    edges = np.linspace(0, len(samples), min(bins, len(samples)) + 1).astype(int)[:-1]
+    top = 50 / max(float(np.abs(samples).max()), 1e-9)
+    high, low = np.maximum.reduceat(samples, edges) * top, np.minimum.reduceat(samples, edges) * top
+    there = " ".join(f"{i},{50 - h:.0f}" for i, h in enumerate(high))
+    back = " ".join(f"{i},{50 - v:.0f}" for i, v in reversed(list(enumerate(low))))
+    box = f'viewBox="0 0 {max(len(edges) - 1, 1)} 100" preserveAspectRatio="none"'
+    return f'<svg class="wave" {box}><polygon points="{there} {back}"/></svg>'
 
 
 def without_audio(markup: str) -> str:

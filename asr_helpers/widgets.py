@@ -1,0 +1,252 @@
+"""Widgets to look through a corpus, through predictions and through the frames of one utterance."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import soundfile
+from matplotlib.figure import Figure
+from rapidfuzz.distance import Levenshtein
+
+from .audio import SAMPLING_RATE, read_audio
+from .browser import Browser, equal_parts, options_of
+from .display import aligned, legend, table
+from .figures import picture
+from .fragments import escape, phrase
+from .frame_inspector import frame_inspector
+from .players import word_player
+from .plots import spectrogram
+
+__all__ = ["frame_inspector", "prediction_browser", "sample_browser"]
+
+Groups = Mapping[str, Mapping[str, Collection[str]]]
+WINDOW = 30  # frames of the inspector's table: as many as fit a notebook's width
+
+
+def sample_browser(
+    utterances: pd.DataFrame,
+    corpus_root: str | Path,
+    *,
+    groups: Groups | None = None,
+    page_rows: int = 8,
+    lang: str = "ur",
+) -> widgets.VBox:
+    """Look through a corpus: filter, sort, search; a row's button plays it and shows its spectrogram.
+
+    :func:`asr_helpers.display.utterance_table` is the same without a kernel.
+
+    Args:
+        utterances: One row an utterance: ``id``, ``audio``, ``transcript``, ``seconds``; ``split``, ``speaker`` and
+            the level measures are used where they are.
+        corpus_root: The corpus folder.
+        groups: More filters: label → choice → ids.
+        page_rows: Utterances of a page.
+        lang: Language of the transcripts.
+    """
+    rows = utterances.reset_index(drop=True)
+    letters = rows["transcript"].fillna("").str.replace(r"\s", "", regex=True).str.len()
+    pace = letters / rows["seconds"].clip(lower=1e-3)
+    orders = {
+        "as in the corpus": np.arange(len(rows)),
+        "longest": _order(-rows["seconds"]),
+        "shortest": _order(rows["seconds"]),
+        "fastest speech": _order(-pace),
+        "slowest speech": _order(pace),
+        **({"noisiest": _order(rows["snr_db"])} if "snr_db" in rows else {}),
+    }
+    filters = {
+        **_filters(rows, ("split", "speaker")),
+        "duration": equal_parts(rows["seconds"], "s"),
+        **_grouped(rows["id"], groups),
+    }
+    transcripts = rows["transcript"].fillna("").tolist()
+
+    def row(i: int) -> str:
+        facts = [
+            f"{rows['seconds'].iat[i]:.2f} s",
+            *(str(rows[c].iat[i]) for c in ("speaker", "split") if _has(rows, c, i)),
+        ]
+        return _listed(facts, phrase(transcripts[i], lang=lang))
+
+    def detail(i: int) -> str:
+        return (
+            f"<h4>utterance {escape(rows['id'].iat[i])}</h4><p>{phrase(transcripts[i], lang=lang)}</p>"
+            f"{_heard(corpus_root, rows['audio'].iat[i], (), lang, with_spectrogram=True)}{_measures(rows, i)}"
+        )
+
+    return Browser(
+        filters=filters,
+        orders=orders,
+        texts=_texts(rows["id"], rows["transcript"]),
+        name=lambda i: str(rows["id"].iat[i]),
+        row=row,
+        detail=detail,
+        page_rows=page_rows,
+    ).widget
+
+
+def prediction_browser(
+    predictions: pd.DataFrame,
+    corpus_root: str | Path,
+    *,
+    groups: Groups | None = None,
+    page_rows: int = 8,
+    lang: str = "ur",
+) -> widgets.VBox:
+    """Look through predictions under their references; a row's button plays it, with its words over its waveform.
+
+    :func:`asr_helpers.display.prediction_table` is the same without a kernel.
+
+    Args:
+        predictions: One row an utterance: ``id``, ``audio``, ``reference``, ``hypothesis``; ``words``,
+            ``confidence``, ``speaker``, ``seconds`` and ``snr_db`` are used where they are.
+        corpus_root: The corpus folder.
+        groups: More filters: label → choice → ids, e.g. the slices and the kinds of error of notebook 05.
+        page_rows: Utterances of a page.
+        lang: Language of the texts.
+    """
+    rows = predictions.reset_index(drop=True)
+    errors = _word_errors(rows["reference"], rows["hypothesis"])
+    wrong = errors.sum(axis=1)
+    said = rows["reference"].str.split().str.len()
+    rate = wrong / said.clip(lower=1)
+    orders = {
+        "most wrong words": np.lexsort((-rate, -wrong)),
+        "largest share of wrong words": _order(-rate),
+        "fewest wrong words": _order(wrong),
+        **_orders_by(rows, wrong),
+        "as in the test set": np.arange(len(rows)),
+    }
+    filters = {
+        "errors": _kinds(errors),
+        **_filters(rows, ("speaker",)),
+        **_number_filters(rows),
+        **_grouped(rows["id"], groups),
+    }
+    pairs = list(zip(rows["reference"], rows["hypothesis"], strict=True))
+
+    def row(i: int) -> str:
+        facts = [f"{wrong[i]} of {said[i]} words wrong"]
+        if _has(rows, "confidence", i):
+            facts.append(f"confidence {rows['confidence'].iat[i]:.2f}")
+        facts += [str(rows["speaker"].iat[i])] if _has(rows, "speaker", i) else []
+        return _listed(facts, aligned(*pairs[i], lang=lang).html)
+
+    def detail(i: int) -> str:
+        words = rows["words"].iat[i] if "words" in rows else ()
+        words = [] if words is None else list(words)
+        return (
+            f"<h4>utterance {escape(rows['id'].iat[i])}</h4>{aligned(*pairs[i], lang=lang).html}"
+            f"{_heard(corpus_root, rows['audio'].iat[i], words, lang)}{legend().html}{_measures(rows, i)}"
+        )
+
+    return Browser(
+        filters=filters,
+        orders=orders,
+        texts=_texts(rows["id"], rows["reference"], rows["hypothesis"]),
+        name=lambda i: str(rows["id"].iat[i]),
+        row=row,
+        detail=detail,
+        page_rows=page_rows,
+    ).widget
+
+
+def _listed(facts: Sequence[str], text: str) -> str:
+    """One row of a list: what is known at the left, the text at the right, where Urdu begins."""
+    known = "<br>".join(escape(fact) for fact in facts)
+    return f'<div class="listed"><div class="note">{known}</div><div class="said">{text}</div></div>'
+
+
+def _order(values: Any) -> np.ndarray:
+    """Rows by rising value, equal ones as they came, missing ones last."""
+    return np.argsort(np.asarray(values, dtype=float), kind="stable")
+
+
+def _orders_by(rows: pd.DataFrame, wrong: np.ndarray) -> dict[str, np.ndarray]:
+    orders = {}
+    if "confidence" in rows:
+        sure = rows["confidence"].to_numpy(float)
+        orders["least confident"] = _order(sure)
+        orders["confident but wrong"] = _order(np.where(wrong > 0, -sure, np.inf))
+    if "seconds" in rows:
+        orders["longest"] = _order(-rows["seconds"])
+    return orders
+
+
+def _filters(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+    """Filters by columns that are there and hold more than one value."""
+    return {c: options_of(rows[c]) for c in columns if c in rows and rows[c].nunique() > 1}
+
+
+def _number_filters(rows: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
+    kinds = {"duration": ("seconds", "s"), "noise": ("snr_db", "dB SNR"), "confidence": ("confidence", "")}
+    return {label: equal_parts(rows[c], unit) for label, (c, unit) in kinds.items() if c in rows}
+
+
+def _grouped(ids: pd.Series, groups: Groups | None) -> dict[str, dict[str, np.ndarray]]:
+    return {
+        label: {str(name): ids.isin(list(members)).to_numpy() for name, members in choices.items()}
+        for label, choices in (groups or {}).items()
+    }
+
+
+def _texts(*columns: pd.Series) -> list[str]:
+    return [" ".join("" if t is None else str(t) for t in row) for row in zip(*columns, strict=True)]
+
+
+def _word_errors(references: pd.Series, hypotheses: pd.Series) -> np.ndarray:
+    """Substitutions, deletions and insertions of words, shape ``(utterances, 3)``."""
+    order = {"replace": 0, "delete": 1, "insert": 2}
+    counts = np.zeros((len(references), 3), dtype=int)
+    for i, (said, heard) in enumerate(zip(references, hypotheses, strict=True)):
+        for op in Levenshtein.editops(said.split(), heard.split()):
+            counts[i, order[op.tag]] += 1
+    return counts
+
+
+def _kinds(errors: np.ndarray) -> dict[str, np.ndarray]:
+    wrong = errors.any(axis=1)
+    names = ("a misread word", "a missing word", "an inserted word")
+    return {"none": ~wrong, "at least one": wrong, **{n: errors[:, k] > 0 for k, n in enumerate(names)}}
+
+
+def _has(rows: pd.DataFrame, column: str, i: int) -> bool:
+    return column in rows and pd.notna(rows[column].iat[i]) and rows[column].iat[i] != ""
+
+
+def _measures(rows: pd.DataFrame, i: int) -> str:
+    """What is known of one recording, as a one-row table."""
+    formats = {
+        "speaker": "{}", "split": "{}", "seconds": "{:.2f} s", "sampling_rate": "{:,} Hz", "channels": "{}",
+        "peak": "{:.2f}", "rms_db": "{:.1f} dBFS", "clipped": "{:.2%}", "snr_db": "{:.1f} dB", "confidence": "{:.2f}",
+    }  # fmt: skip
+    known = {c: [form.format(rows[c].iat[i])] for c, form in formats.items() if _has(rows, c, i)}
+    return table(pd.DataFrame(known)).html if known else ""
+
+
+def _heard(
+    root: str | Path,
+    audio: str,
+    words: Sequence[Mapping[str, Any]],
+    lang: str,
+    *,
+    with_spectrogram: bool = False,
+) -> str:
+    """Read one recording and make its player; what cannot be read is said in its place."""
+    try:
+        samples, rate = read_audio(Path(root) / audio, sampling_rate=SAMPLING_RATE)
+        markup = word_player(samples, words, rate, label=f"recording {Path(audio).stem}", lang=lang, autoplay=True)
+    except (OSError, ValueError, soundfile.LibsndfileError) as error:
+        return f'<p class="note">no audio: {escape(error)}</p>'
+    return markup + (_spectrogram(samples, rate) if with_spectrogram else "")
+
+
+def _spectrogram(samples: np.ndarray, rate: int) -> str:
+    fig = Figure(figsize=(9, 2.4), dpi=80, layout="constrained", facecolor="white")
+    spectrogram(samples, rate, fig.subplots())
+    return picture(fig, alt="spectrogram of the recording").html
