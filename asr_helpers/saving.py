@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import safetensors.torch
 from torch import nn
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.utils import SAFE_WEIGHTS_NAME
+from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from asr_helpers.checkpoints import (
     checkpoint_path,
@@ -27,6 +29,18 @@ from asr_helpers.storage import write_json
 __all__ = ["RECIPE_FILE", "SafeTrainer"]
 
 RECIPE_FILE = "recipe.json"  # in every checkpoint: what a continuation must not change
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Draw no progress bar for what takes a moment: a notebook would keep one for every checkpoint."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 class SafeTrainer(Trainer):
@@ -45,7 +59,8 @@ class SafeTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         """Save weights, configuration and processor; no pickled arguments, which may hold the Hub token."""
         if self.args.should_save:
-            self.model.save_pretrained(output_dir, state_dict=state_dict)
+            with quiet():
+                self.model.save_pretrained(output_dir, state_dict=state_dict)
             self.processing_class.save_pretrained(output_dir)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:

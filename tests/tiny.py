@@ -15,6 +15,8 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
+torch.set_num_threads(1)  # models this small only wait for a second thread
+
 LETTERS = "ابپتٹ"  # alef, beh, peh, teh, tteh
 VOCAB = {"[PAD]": 0, "[UNK]": 1, "|": 2, **{letter: 3 + i for i, letter in enumerate(LETTERS)}}
 RATE = 16_000
