@@ -140,10 +140,13 @@ def make_feature_extractor(checkpoint: str | Path | None = None) -> Wav2Vec2Feat
     """
     from transformers import Wav2Vec2FeatureExtractor
 
-    found = None
+    from .hub import locate_checkpoint
+
+    found = {}
     if checkpoint is not None:  # transformers 5 saves it inside processor_config.json, earlier versions by itself
-        found = read_json(checkpoint, "preprocessor_config.json")
-        found = found or (read_json(checkpoint, "processor_config.json") or {}).get("feature_extractor")
+        folder = locate_checkpoint(checkpoint, weights=False)
+        found = read_json(folder / "preprocessor_config.json")
+        found = found or read_json(folder / "processor_config.json").get("feature_extractor", {})
     if not found:
         return Wav2Vec2FeatureExtractor(return_attention_mask=True)
     if found.get("sampling_rate", SAMPLING_RATE) != SAMPLING_RATE:
@@ -200,7 +203,7 @@ class HeadFit:
 
 
 def head_fit(vocab: Mapping[str, int], checkpoint: str | Path) -> HeadFit:
-    """Compare a vocabulary with the head of a checkpoint.
+    """Compare a vocabulary with the head of a checkpoint, without loading its weights.
 
     The same number of letters is not enough: a head whose ids mean other letters decodes to the wrong letters
     without any error.
@@ -208,64 +211,28 @@ def head_fit(vocab: Mapping[str, int], checkpoint: str | Path) -> HeadFit:
     Raises:
         CheckpointUnavailable: No such folder, and the Hub gives no such checkpoint.
     """
-    config = read_json(checkpoint, "config.json")
-    if config is None:
-        raise CheckpointUnavailable(f"{checkpoint} has no config.json; give a folder that save_pretrained wrote")
+    from .hub import locate_checkpoint
+    from .vocabulary import Vocabulary, read_vocabulary
+
+    folder = locate_checkpoint(checkpoint, weights=False)
+    config = read_json(folder / "config.json")
     if not any(name.endswith("ForCTC") for name in config.get("architectures") or []):
         return HeadFit(False, False, f"{checkpoint} has no CTC head; it gets a fresh one, {len(vocab)} outputs.")
-    differs = first_difference(vocab, config=config, theirs=read_json(checkpoint, "vocab.json"))
-    if not differs:
-        return HeadFit(True, True, f"The head of {checkpoint} has exactly this vocabulary.")
-    return HeadFit(
-        False,
-        True,
-        f"The vocabulary does not fit the checkpoint {checkpoint}: {differs}; "
-        "train a fresh head, or use the checkpoint with its own processor.",
-    )
-
-
-def first_difference(vocab: Mapping[str, int], *, config: Mapping[str, Any], theirs: Mapping[str, int] | None) -> str:
-    """Say in which way a checkpoint's head differs from the vocabulary; empty when it does not."""
-    outputs, blank, our_blank = config.get("vocab_size"), config.get("pad_token_id"), vocab[SPECIALS[BLANK]]
+    own, outputs, blank = read_vocabulary(folder), config.get("vocab_size"), config.get("pad_token_id")
     if outputs != len(vocab):
-        return f"its head has {outputs} outputs, the vocabulary {len(vocab)} tokens"
-    if blank != our_blank:
-        return f"its blank is id {blank}, the vocabulary's is {our_blank}"
-    if theirs is None:
-        return f"it has no vocab.json, so nobody can say what its {outputs} outputs mean"
-    differing = sorted((i, token) for token, i in vocab.items() if theirs.get(token) != i)
-    if not differing:
-        return ""
-    i, token = differing[0]
-    other = next((repr(t) for t, their in theirs.items() if their == i), "nothing")
-    return f"{len(differing)} outputs mean other tokens (id {i} is {other} there, {token!r} here)"
+        differs = f"its head has {outputs} outputs, the vocabulary {len(vocab)} tokens"
+    elif blank != vocab[SPECIALS[BLANK]]:
+        differs = f"its blank is output {blank}, the vocabulary's is {vocab[SPECIALS[BLANK]]}"
+    elif own is None:
+        differs = f"it has no vocabulary of one language, so nobody can say what its {outputs} outputs mean"
+    elif dict(own.ids) != dict(vocab):
+        differs = own.difference(Vocabulary(dict(vocab), vocab[SPECIALS[BLANK]]))
+    else:
+        return HeadFit(True, True, f"The head of {checkpoint} has exactly this vocabulary.")
+    fix = "train a fresh head, or use the checkpoint with its own processor"
+    return HeadFit(False, True, f"The vocabulary does not fit the checkpoint {checkpoint}: {differs}; {fix}.")
 
 
-def read_json(checkpoint: str | Path, name: str) -> dict[str, Any] | None:
-    """Read one JSON file of a checkpoint folder or Hub id; None when the checkpoint has no such file.
-
-    Raises:
-        CheckpointUnavailable: No such folder, and the Hub gives no such checkpoint.
-    """
-    folder = Path(checkpoint)
-    path = folder / name if folder.is_dir() else file_from_hub(str(checkpoint), name)
-    return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else None
-
-
-def file_from_hub(repository: str, name: str) -> Path | None:
-    """Find a file in the Hub's local cache, else download it; None where the repository has no such file."""
-    import huggingface_hub as hub
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    try:
-        cached = hub.try_to_load_from_cache(repository, name)
-        return Path(cached if isinstance(cached, str) else hub.hf_hub_download(repository, name))
-    except (OSError, ValueError, EntryNotFoundError) as error:
-        # LocalEntryNotFoundError is an EntryNotFoundError too, but means: not in the cache, and no network.
-        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-            return None
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointUnavailable(
-            f"{repository} is no folder here, and the Hub does not give it ({reason}); check the spelling, "
-            "connect to the network, or give the path of a downloaded copy"
-        ) from error
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file; empty where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
