@@ -10,6 +10,7 @@ import torch
 
 from asr_helpers.decoding import Alphabet, collapse
 from asr_helpers.diagnostics import SUMS, frame_counts, spoken_shares
+from asr_helpers.metrics import error_counts
 
 __all__ = ["Tally", "spell"]
 
@@ -58,7 +59,9 @@ class Tally:
         for name, text, path in zip(piece["ids"], piece["text"], ids.cpu().numpy(), strict=True):
             hypothesis = spell(collapse(path, self.alphabet.blank), self.alphabet)
             self.hypotheses[name] = (text, hypothesis)
-            errors = [a + b for a, b in zip(errors, _errors(text, hypothesis), strict=True)]
+            words, letters = error_counts(text, hypothesis)
+            counted = words.errors, words.length, letters.errors, letters.length
+            errors = [a + b for a, b in zip(errors, counted, strict=True)]
         own = torch.tensor([losses.double().sum().item(), *errors], dtype=torch.float64)
         self.sums += torch.cat([counts.cpu(), own])
 
@@ -73,17 +76,3 @@ class Tally:
             **spoken_shares(count),
             "utterances": count["utterances"],
         }
-
-
-def _errors(reference: str, hypothesis: str) -> tuple[int, int, int, int]:
-    """Word errors, words, letter errors and letters of one utterance."""
-    import jiwer
-
-    words, letters = (
-        jiwer.process_words(reference, hypothesis),
-        jiwer.process_characters(reference, hypothesis),
-    )
-    counts = [
-        (m.substitutions + m.deletions + m.insertions, m.substitutions + m.deletions + m.hits) for m in (words, letters)
-    ]
-    return (*counts[0], *counts[1])

@@ -16,6 +16,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from asr_helpers.batching import evaluation_batches
 from asr_helpers.callbacks import ConsoleLog, EarlyStopping, EpochOrder, PlateauWatch
+from asr_helpers.collator import Collator
 from asr_helpers.decoding import Alphabet
 from asr_helpers.diagnostics import Meter, frame_counts
 from asr_helpers.evaluation import Tally
@@ -56,7 +57,8 @@ class CTCTrainer(SafeTrainer):
             model.
         train_dataset: Rows with ``id``, ``audio`` (int16), ``labels``, ``seconds``, ``text``.
         eval_dataset: Rows of the same kind, the validation split.
-        data_collator: Rows to ``input_values``, ``attention_mask``, ``labels``.
+        data_collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default
+            ``collator.Collator`` with the processor's settings.
         callbacks: Further Trainer callbacks.
     """
 
@@ -69,9 +71,10 @@ class CTCTrainer(SafeTrainer):
         processing_class: Any,
         train_dataset: Any = None,
         eval_dataset: Any = None,
-        data_collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+        data_collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]] | None = None,
         callbacks: list[Any] | None = None,
     ) -> None:
+        data_collator = data_collator or Collator.of(processing_class)
         self.config, self.recipe = config, config.fixed()
         super().__init__(
             model,
@@ -102,7 +105,7 @@ class CTCTrainer(SafeTrainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """Load this process's pieces of every step; order and weights come from ``UpdateSampler``."""
-        rows = with_arrays(self.train_dataset)
+        rows = self.train_dataset
         sampler = UpdateSampler(
             durations(rows),
             batch_size=self.config.batch_size,
@@ -118,7 +121,7 @@ class CTCTrainer(SafeTrainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         """Load this process's share of the validation utterances, each once."""
-        rows = with_arrays(self.eval_dataset if eval_dataset is None else eval_dataset)
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
         batches = evaluation_batches(
             durations(rows),
             max_batch=self.args.per_device_eval_batch_size,
@@ -129,7 +132,7 @@ class CTCTrainer(SafeTrainer):
 
     def _loader(self, rows: Any, sampler: Any) -> DataLoader:
         return DataLoader(
-            Weighted(rows),
+            Weighted(with_arrays(rows)),
             batch_sampler=sampler,
             collate_fn=self.pieces,
             num_workers=self.args.dataloader_num_workers,

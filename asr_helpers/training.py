@@ -95,7 +95,7 @@ def train(
     processor: Any,
     dataset: Mapping[str, Any],
     folder: str | Path,
-    collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+    collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]] | None = None,
     resume: bool = True,
     use_cpu: bool = False,
 ) -> TrainingResult:
@@ -110,7 +110,7 @@ def train(
         processor: ``Wav2Vec2Processor``.
         dataset: ``"train"`` and ``"validation"``.
         folder: Folder for checkpoints, log and TensorBoard events.
-        collator: Rows to ``input_values``, ``attention_mask``, ``labels``.
+        collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default as the processor says.
         resume: Go on; ``False`` deletes the checkpoints in ``folder`` and begins.
         use_cpu: Train on the CPU although there is a GPU.
 

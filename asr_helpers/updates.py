@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from asr_helpers.batching import fixed_batches
+from asr_helpers.dataset import Examples
 from asr_helpers.frames import output_frames
 
 __all__ = ["Pieces", "UpdateSampler", "Weighted", "durations", "halves", "with_arrays"]
@@ -130,8 +131,8 @@ class Pieces:
 
 
 def with_arrays(rows: Any) -> Any:
-    """Let a ``datasets.Dataset`` hand out numpy arrays: as lists of Python numbers, audio is slow."""
-    return rows.with_format("numpy") if hasattr(rows, "with_format") else rows
+    """Read a ``datasets.Dataset`` as numpy arrays (``dataset.Examples``); other rows are taken as they are."""
+    return Examples(rows) if hasattr(rows, "with_format") else rows
 
 
 def durations(rows: Any) -> list[float]:
