@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from rapidfuzz.distance import Levenshtein
 
-from .differences import Pair, align_words, count_differences, letter_runs
+from .aligned import aligned, aligned_html, legend
 from .fragments import Fragment, direction, escape, join, note, phrase
-from .players import read_player, without_audio, word_player
+from .players import beside_player, read_player, without_audio, word_player
 
 __all__ = [
     "Fragment",
@@ -31,7 +31,6 @@ __all__ = [
     "word_player",
 ]
 
-LINE_LETTERS = 52  # an alignment breaks after this many letters, which fits half a notebook's width
 Format = str | Callable[[Any], str]
 
 
@@ -42,6 +41,7 @@ def table(
     limit: int | None = None,
     formats: Mapping[str, Format] | None = None,
     lang: str = "ur",
+    cards: bool = False,
 ) -> Fragment:
     """Show a table: numbers to the right, Urdu right to left, everything escaped.
 
@@ -51,6 +51,7 @@ def table(
         limit: Rows at most; a remark says how many are left out.
         formats: Column to format, as in ``{"wer": "{:.1%}"}`` or a function; for numbers and text alike.
         lang: Language of right-to-left text.
+        cards: On a narrow screen show each row as a card, its last cell in full width.
 
     Returns:
         The table as HTML and as text.
@@ -62,7 +63,7 @@ def table(
     rows = [_row(values, shown.columns, numeric, formats, lang) for values in shown.itertuples(index=False, name=None)]
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     markup = (
-        f'<div class="scroll"><table class="grid">{title}<thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table class="grid{" cards" * cards}">{title}<thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
     parts = [Fragment(markup, _as_text(shown, caption, formats))]
@@ -119,107 +120,6 @@ def _as_text(frame: pd.DataFrame, caption: str, formats: dict) -> str:
     return f"{caption}\n{body}" if caption else body
 
 
-def legend() -> Fragment:
-    """Say what the marks of an alignment mean, with the marks themselves."""
-    markup = (
-        '<p class="note">'
-        '<del class="word">struck through</del>: said, but missing from the prediction · '
-        '<ins class="word">doubly underlined</ins>: predicted, but not said · '
-        '<span class="word sub">boxed</span>: misread; inside it '
-        '<span class="sub"><del>dotted</del></span> letters were lost and '
-        '<span class="sub"><ins>underlined</ins></span> letters came in their place</p>'
-    )
-    return Fragment(markup, "[-missing-]  {+inserted+}  <misread>")
-
-
-def aligned(reference: str, hypothesis: str, *, lang: str = "ur") -> Fragment:
-    """Show a prediction under its reference, word under word, with the differences marked.
-
-    Marks are lines and boxes as well as colours, so that they survive a colour-blind reader, a printer and
-    a page that drops style sheets. A screen reader hears the reference, then the prediction, then the count.
-
-    Args:
-        reference: What was said.
-        hypothesis: What was recognised.
-        lang: Language of both, as in ``lang="ur"``.
-
-    Returns:
-        The alignment; :func:`legend` explains its marks.
-    """
-    pairs = align_words(reference, hypothesis)
-    said = " ".join(_marked(p, p.reference, "[-{}-]") for p in pairs if p.reference) or "(nothing)"
-    heard = " ".join(_marked(p, p.hypothesis, "{{+{}+}}") for p in pairs if p.hypothesis) or "(nothing)"
-    return Fragment(_pairs_html(pairs, lang), f"reference:  {said}\nprediction: {heard}")
-
-
-def aligned_html(reference: str, hypothesis: str, *, lang: str = "ur") -> str:
-    """The markup of :func:`aligned` alone."""
-    return aligned(reference, hypothesis, lang=lang).html
-
-
-def _marked(pair: Pair, word: str, alone: str) -> str:
-    if pair.kind == "equal":
-        return word
-    return f"<{word}>" if pair.kind == "substitution" else alone.format(word)
-
-
-def _pairs_html(pairs: list[Pair], lang: str) -> str:
-    everything = " ".join(p.reference + " " + p.hypothesis for p in pairs)
-    way = direction(everything)
-    font = "ur " if any(unicodedata.bidirectional(c) == "AL" for c in everything) else ""
-    blocks = []
-    for line in _lines(pairs):
-        said = " ".join(_side(p, p.reference, 0) for p in line)
-        heard = " ".join(_side(p, p.hypothesis, 1) for p in line)
-        blocks.append(
-            f'<div class="{font}pair" dir="{way}" lang="{escape(lang)}">'
-            f'<div class="line ref"><span class="key" lang="en">reference</span> {said}</div>'
-            f'<div class="line hyp"><span class="key" lang="en">prediction</span> {heard}</div></div>'
-        )
-    return "".join(blocks) + f'<span class="hidden">{escape(_spoken(pairs))}</span>'
-
-
-def _lines(pairs: list[Pair]) -> list[list[Pair]]:
-    """Break an alignment into lines, so that a long utterance does not run out of the page."""
-    lines: list[list[Pair]] = [[]]
-    width = 0
-    for pair in pairs:
-        wide = max(len(pair.reference), len(pair.hypothesis)) + 1
-        if lines[-1] and width + wide > LINE_LETTERS:
-            lines.append([])
-            width = 0
-        lines[-1].append(pair)
-        width += wide
-    return lines
-
-
-def _side(pair: Pair, word: str, side: int) -> str:
-    """One word of one side; an empty cell keeps the column where the other side has a word alone."""
-    if not word:
-        return '<span class="gap" aria-hidden="true"></span>'
-    if pair.kind == "equal":
-        return f'<span class="word"{_way(word)}>{escape(word)}</span>'
-    tag = "ins" if side else "del"
-    if pair.kind != "substitution":
-        return f'<{tag} class="word"{_way(word)}>{escape(word)}</{tag}>'
-    runs = letter_runs(pair.reference, pair.hypothesis)[side]
-    inner = "".join(escape(r.text) if r.shared else f"<{tag}>{escape(r.text)}</{tag}>" for r in runs)
-    return f'<span class="word sub"{_way(word)}>{inner}</span>'
-
-
-def _way(word: str) -> str:
-    """Say the direction of a Latin word, whose signs would else be mirrored in an Urdu sentence."""
-    return ' dir="ltr"' if any(unicodedata.bidirectional(c) == "L" for c in word) else ""
-
-
-def _spoken(pairs: list[Pair]) -> str:
-    counts = count_differences(pairs)
-    return (
-        f"{counts['substitution']} misread, {counts['deletion']} missing, {counts['insertion']} inserted "
-        f"of {len(pairs) - counts['insertion']} words"
-    )
-
-
 def problem_table(problems: pd.DataFrame, *, limit: int | None = 200) -> Fragment:
     """Show what the data check found: how often each check fired, then each problem with its advice.
 
@@ -236,8 +136,12 @@ def problem_table(problems: pd.DataFrame, *, limit: int | None = 200) -> Fragmen
     counts = ordered.groupby(["severity", "check"], sort=False).size().reset_index(name="times")
     marked = [f.assign(severity=[_severity(s) for s in f["severity"]]) for f in (counts, ordered)]
     errors = int((ordered["severity"] == "error").sum())
-    title = f"{errors:,} errors and {len(ordered) - errors:,} warnings"
+    title = f"{_counted(errors, 'error')} and {_counted(len(ordered) - errors, 'warning')}"
     return join([table(marked[0], caption=title), table(marked[1], caption="What to do about each", limit=limit)])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def _severity(name: str) -> Fragment:
@@ -268,7 +172,7 @@ def utterance_table(
     shown = rows[[c for c in columns if c in rows.columns and not rows[c].isna().all()]].copy()
     if corpus_root is not None:
         shown.insert(min(1, shown.shape[1]), "listen", _players(rows, corpus_root))
-    return table(shown, caption=caption, formats={"seconds": "{:.2f} s"}, lang=lang)
+    return table(shown, caption=caption, formats={"seconds": "{:.2f} s"}, lang=lang, cards=True)
 
 
 def picked(frame: pd.DataFrame, *, count: int, seed: int) -> pd.DataFrame:
@@ -298,28 +202,32 @@ def prediction_table(
         caption: What the table says.
         lang: Language of the text.
     """
-    pairs = [align_words(r, h) for r, h in zip(predictions["reference"], predictions["hypothesis"], strict=True)]
+    pairs = list(zip(predictions["reference"], predictions["hypothesis"], strict=True))
     rows = predictions.assign(
-        errors=[sum(p.kind != "equal" for p in row) for row in pairs],
-        said=[sum(p.kind != "insertion" for p in row) for row in pairs],
+        errors=[Levenshtein.distance(said.split(), heard.split()) for said, heard in pairs],
+        said=[len(said.split()) for said, _ in pairs],
     )
     if worst_first:
         rate = rows["errors"] / rows["said"].clip(lower=1)
         rows = rows.assign(rate=rate).sort_values(["errors", "rate"], ascending=False, kind="stable")
     top = rows.head(limit)
     shown = top[["id"]].copy()
-    if corpus_root is not None:
-        shown["listen"] = _players(top, corpus_root)
     shown["wrong words"] = [f"{e} of {s}" for e, s in zip(top["errors"], top["said"], strict=True)]
     for column in ("confidence", "speaker"):
         if column in top and not top[column].isna().all():
             shown[column] = top[column]
-    shown["reference over prediction"] = [
-        aligned(r, h, lang=lang) for r, h in zip(top["reference"], top["hypothesis"], strict=True)
-    ]
-    return join([table(shown, caption=caption, lang=lang), legend()])
+    shown["reference over prediction"] = [_compared(row, corpus_root, lang) for row in top.to_dict("records")]
+    return join([table(shown, caption=caption, lang=lang, cards=True), legend()])
+
+
+def _compared(row: Mapping[str, Any], corpus_root: str | Path | None, lang: str) -> Fragment:
+    """One prediction under its reference; with its player, where there is a corpus, each word plays itself."""
+    if corpus_root is None:
+        return aligned(row["reference"], row["hypothesis"], lang=lang)
+    words = row.get("words")
+    both = aligned(row["reference"], row["hypothesis"], times=() if words is None else words, lang=lang)
+    return Fragment(beside_player(Path(corpus_root) / row["audio"], both.html), both.text)
 
 
 def _players(rows: pd.DataFrame, corpus_root: str | Path) -> list[Fragment]:
-    root = Path(corpus_root)
-    return [Fragment(read_player(root / audio), "▶") for i, audio in zip(rows["id"], rows["audio"], strict=True)]
+    return [Fragment(read_player(Path(corpus_root) / audio), "▶") for audio in rows["audio"]]

@@ -100,9 +100,10 @@ def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Fragment:
         alt: What it shows, for a reader who cannot see it.
         limit: Bytes of the picture at most.
     """
+    width = round(fig.get_figwidth() * DPI)  # as wide as drawn, even if the file had to make do with fewer dots
     uri = base64.b64encode(png(fig, limit=limit)).decode("ascii")
     plt.close(fig)
-    return Fragment(f'<img alt="{escape(alt)}" src="data:image/png;base64,{uri}">', f"[picture: {alt}]")
+    return Fragment(f'<img width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{uri}">', f"[picture: {alt}]")
 
 
 @cache

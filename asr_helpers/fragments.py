@@ -52,7 +52,7 @@ _RULES = """
 .asr .gap::before { content: "·"; opacity: .55 }
 .asr del, .asr ins { text-decoration: none; background: none; color: inherit }
 .asr del.word { background: color-mix(in srgb, var(--miss) 20%, transparent);
-  text-decoration: line-through 2px var(--miss) }
+  text-decoration: line-through 1.5px var(--miss) }
 .asr ins.word { background: color-mix(in srgb, var(--add) 22%, transparent);
   text-decoration: underline double var(--add); text-underline-offset: .3em }
 .asr .sub { background: var(--faint); box-shadow: inset 0 0 0 1px var(--soft) }
@@ -77,6 +77,12 @@ _RULES = """
 .asr .bars td:nth-child(2) { width: 100% }
 .asr .bar { background: var(--add); height: .8em; border-radius: .2em; min-width: 1px }
 .asr .sentence { width: fit-content; margin-top: .3em }
+.asr .beside { display: flex; flex-wrap: wrap; gap: .3em 1em; align-items: center; justify-content: space-between }
+.asr .beside > div { flex: 1 1 20em }
+.asr .say { font: inherit; color: inherit; background: none; border: 0; margin: 0; padding: 0; cursor: pointer;
+  text-decoration: inherit; border-radius: .2em }
+.asr .say:hover, .asr .say:focus-visible { outline: 2px solid var(--add); outline-offset: 1px }
+.asr figure { margin: .6em 0 }
 .asr .timeline { position: relative; height: 118px; width: 100%; direction: ltr; margin-top: .3em }
 .asr .wave { position: absolute; inset: 0 0 auto 0; width: 100%; height: 64px; fill: currentColor; opacity: .75 }
 .asr .band { position: absolute; top: 0; height: 98px; box-sizing: border-box; cursor: pointer; min-width: 2px;
@@ -94,6 +100,10 @@ _RULES = """
   .asr .word { padding: 0 }
   .asr .grid th, .asr .grid td { padding: .3em .4em }
   .asr audio { width: 11em }
+  .asr .cards thead { display: none }
+  .asr .cards tr { display: block; border-bottom: 2px solid var(--soft) }
+  .asr .cards td { display: inline-block; border: 0; padding: .15em .5em }
+  .asr .cards td:last-child { display: block }
 }
 @media print { .asr audio { display: none } .asr tr { break-inside: avoid } }
 """

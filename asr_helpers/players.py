@@ -15,13 +15,25 @@ import soundfile
 from .audio import SAMPLING_RATE, read_audio
 from .fragments import direction, escape
 
-__all__ = ["WORD_HANDLER", "audio_uri", "encode", "player", "read_player", "without_audio", "word_player"]
+__all__ = [
+    "PLAY_HANDLER",
+    "WORD_HANDLER",
+    "audio_uri",
+    "beside_player",
+    "encode",
+    "player",
+    "read_player",
+    "without_audio",
+    "word_player",
+    "word_span",
+]
 
 # MP3 is what Chromium, Firefox and Safari all play. At 0.8 libsndfile writes about 41 kbit/s, 5.2 kB for a
 # second, and its frames are large enough for the header that tells a player how much of the start is
 # padding; at the next rate below it they are not, and every time in the file is 69 ms late (1,105 samples
 # at 16 kHz).
 COMPRESSION = 0.8
+MARGIN = 0.03  # seconds played before and after a word
 
 # Two handlers, the same text everywhere, so that a page's security policy can name them by their hashes. They
 # are attributes and no script, because a widget runs the one and not the other. A click on a word starts the
@@ -96,12 +108,30 @@ def _audio(uri: str, label: str, more: str = "") -> str:
 
 def read_player(path: str | Path, *, label: str | None = None) -> str:
     """Make a player of a file; where it cannot be read, a remark, so that one bad file costs one row."""
+    return _read(path, label, "")
+
+
+def _read(path: str | Path, label: str | None, more: str) -> str:
     path = Path(path)
     try:
         samples, sampling_rate = read_audio(path, sampling_rate=SAMPLING_RATE)
-        return player(samples, sampling_rate, label=label or f"recording {path.stem}")
+        return _audio(audio_uri(samples, sampling_rate), label or f"recording {path.stem}", more)
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
         return f'<span class="note">no audio: {escape(error)}</span>'
+
+
+def beside_player(path: str | Path, markup: str, *, label: str | None = None) -> str:
+    """Put markup beside the player of a file; what in it carries :func:`word_span` plays its part of the file."""
+    audio = _read(path, label, f'onplay="{escape(PLAY_HANDLER)}"')
+    return f'<div class="words beside" onclick="{escape(WORD_HANDLER)}">{audio}<div>{markup}</div></div>'
+
+
+def word_span(start: float, end: float) -> str:
+    """Say in attributes which part of a recording an element plays when it is clicked, in seconds.
+
+    CTC marks a letter where it peaks, not where it begins, so a little is played before and after.
+    """
+    return f'data-start="{max(0.0, start - MARGIN):.3f}" data-end="{end + MARGIN:.3f}"'
 
 
 def word_player(
@@ -111,7 +141,6 @@ def word_player(
     *,
     label: str = "recording",
     lang: str = "ur",
-    margin: float = 0.03,
     autoplay: bool = False,
 ) -> str:
     """Make a player with its waveform and its words; a click on a word plays just that word.
@@ -134,7 +163,7 @@ def word_player(
     words = list(words)
     seconds = len(samples) / sampling_rate
     way = direction(" ".join(str(word["word"]) for word in words))
-    spans = [_span(word, seconds, margin) for word in words]
+    spans = [word_span(float(word["start"]), float(word["end"])) for word in words]
     buttons = " ".join(_word_button(word, span) for word, span in zip(words, spans, strict=True))
     more = f'onplay="{escape(PLAY_HANDLER)}"' + (" autoplay" if autoplay else "")
     group = f'dir="{way}" lang="{escape(lang)}" role="group" aria-label="play one word"'
@@ -144,11 +173,6 @@ def word_player(
         f"{_timeline(samples, words, spans, seconds, way)}"
         f'<div class="ur sentence" {group}>{buttons}</div></div>'
     )
-
-
-def _span(word: Mapping[str, Any], seconds: float, margin: float) -> str:
-    start, end = max(0.0, float(word["start"]) - margin), min(seconds, float(word["end"]) + margin)
-    return f'data-start="{start:.3f}" data-end="{end:.3f}"'
 
 
 def _word_button(word: Mapping[str, Any], span: str) -> str:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import soundfile
 from matplotlib.figure import Figure
-from rapidfuzz.distance import Levenshtein
 
 from .audio import SAMPLING_RATE, read_audio
 from .browser import Browser, equal_parts, options_of
 from .display import aligned, legend, table
+from .edits import Edit, align_words
 from .figures import picture
 from .fragments import escape, phrase
 from .frame_inspector import frame_inspector
@@ -111,8 +111,9 @@ def prediction_browser(
         lang: Language of the texts.
     """
     rows = predictions.reset_index(drop=True)
-    errors = _word_errors(rows["reference"], rows["hypothesis"])
-    wrong = errors.sum(axis=1)
+    pairs = list(zip(rows["reference"], rows["hypothesis"], strict=True))
+    found = [align_words(reference.split(), hypothesis.split()) for reference, hypothesis in pairs]
+    wrong = np.array([sum(e.errors for e in edits) for edits in found], dtype=int)
     said = rows["reference"].str.split().str.len()
     rate = wrong / said.clip(lower=1)
     orders = {
@@ -123,12 +124,11 @@ def prediction_browser(
         "as in the test set": np.arange(len(rows)),
     }
     filters = {
-        "errors": _kinds(errors),
+        "errors": _kinds(found),
         **_filters(rows, ("speaker",)),
         **_number_filters(rows),
         **_grouped(rows["id"], groups),
     }
-    pairs = list(zip(rows["reference"], rows["hypothesis"], strict=True))
 
     def row(i: int) -> str:
         facts = [f"{wrong[i]} of {said[i]} words wrong"]
@@ -199,20 +199,16 @@ def _texts(*columns: pd.Series) -> list[str]:
     return [" ".join("" if t is None else str(t) for t in row) for row in zip(*columns, strict=True)]
 
 
-def _word_errors(references: pd.Series, hypotheses: pd.Series) -> np.ndarray:
-    """Substitutions, deletions and insertions of words, shape ``(utterances, 3)``."""
-    order = {"replace": 0, "delete": 1, "insert": 2}
-    counts = np.zeros((len(references), 3), dtype=int)
-    for i, (said, heard) in enumerate(zip(references, hypotheses, strict=True)):
-        for op in Levenshtein.editops(said.split(), heard.split()):
-            counts[i, order[op.tag]] += 1
-    return counts
-
-
-def _kinds(errors: np.ndarray) -> dict[str, np.ndarray]:
-    wrong = errors.any(axis=1)
-    names = ("a misread word", "a missing word", "an inserted word")
-    return {"none": ~wrong, "at least one": wrong, **{n: errors[:, k] > 0 for k, n in enumerate(names)}}
+def _kinds(found: list[list[Edit]]) -> dict[str, np.ndarray]:
+    """Which utterances have errors of a kind."""
+    kinds = [{e.kind for e in edits if e.errors} for edits in found]
+    names = {
+        "substitution": "a misread word", "deletion": "a missing word", "insertion": "an inserted word",
+        "joined": "words written as one", "split": "a word written as several",
+    }  # fmt: skip
+    some = np.array([bool(k) for k in kinds], dtype=bool)
+    by_kind = {name: np.array([kind in k for k in kinds], dtype=bool) for kind, name in names.items()}
+    return {"none": ~some, "at least one": some, **by_kind}
 
 
 def _has(rows: pd.DataFrame, column: str, i: int) -> bool:
