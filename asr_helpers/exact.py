@@ -35,8 +35,6 @@ class MaskedGroupNorm(nn.GroupNorm):
     def forward(self, hidden_states: torch.Tensor, frames: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise every channel of every clip over the clip's own frames.
 
-        Sums run in fp32 whatever the input's dtype: half precision loses the variance of a minute of frames.
-
         Args:
             hidden_states: Shape (batch, channels, frames), float. Frames past a clip's own are set to zero in
                 place: the tensor is the largest of the whole model, and a copy of it would be felt.
@@ -50,19 +48,20 @@ class MaskedGroupNorm(nn.GroupNorm):
             return super().forward(hidden_states)
         places = torch.arange(hidden_states.shape[-1], device=hidden_states.device)
         padding = places >= frames[:, None]
-        hidden_states = hidden_states.masked_fill_(padding[:, None], 0)
+        # Half precision would lose the sums over a minute of frames; from fp32 on this is no copy.
+        wide = torch.promote_types(hidden_states.dtype, torch.float32)
+        values = hidden_states.masked_fill_(padding[:, None], 0).to(wide)
 
-        count = frames.clamp(min=1)[:, None].float()
-        mean = hidden_states.sum(-1, dtype=torch.float32) / count
-        power = torch.linalg.vector_norm(hidden_states, dim=-1, dtype=torch.float32).square() / count
+        count = frames.clamp(min=1)[:, None].to(wide)
+        mean = values.sum(-1) / count
+        power = torch.linalg.vector_norm(values, dim=-1).square() / count  # one pass, unlike torch.var
         variance = (power - mean.square()).clamp(min=0)
 
-        scale = self.weight.float() * torch.rsqrt(variance + self.eps)
-        shift = (self.bias.float() - mean * scale)[..., None]
-        scale = scale[..., None]
-        if torch.is_grad_enabled() and (hidden_states.requires_grad or scale.requires_grad):
-            return (hidden_states * scale).add_(shift).to(hidden_states.dtype)
-        return hidden_states.mul_(scale).add_(shift)
+        scale = self.weight.to(wide) * torch.rsqrt(variance + self.eps)
+        shift = self.bias.to(wide) - mean * scale
+        learning = torch.is_grad_enabled() and (values.requires_grad or scale.requires_grad)
+        scaled = values * scale[..., None] if learning else values.mul_(scale[..., None])
+        return scaled.add_(shift[..., None]).to(hidden_states.dtype)
 
 
 class MaskedGroupNormConvLayer(Wav2Vec2GroupNormConvLayer):

@@ -191,13 +191,13 @@ def spec_augment_for(config: Wav2Vec2Config, shortest_frames: int) -> dict[str, 
         shortest_frames: Frames of the shortest clip of the training split.
 
     Returns:
-        The settings that have to change, by their config names: masks together cover at most half the
-            shortest clip.
+        The settings that have to change, by their config names: one mask, and all the masks that every clip
+        gets, cover at most half the shortest clip.
     """
     if shortest_frames < 1:
         raise ValueError(f"shortest_frames is {shortest_frames}; a clip needs at least one frame to be trained on")
-    half = max(1, shortest_frames // 2)
-    length = min(config.mask_time_length, half)
+    half = shortest_frames // 2
+    length = min(config.mask_time_length, max(1, half))
     settings = {"mask_time_length": length, "mask_time_min_masks": min(config.mask_time_min_masks, half // length)}
     return {name: value for name, value in settings.items() if value != getattr(config, name)}
 
