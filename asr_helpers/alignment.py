@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from .decoding import Alphabet, FrameClock, Hypothesis, hypothesis_of
+from .frames import ctc_frames_needed
 
-__all__ = ["Path", "TooFewFrames", "align", "best_path", "frames_needed"]
+__all__ = ["Path", "TooFewFrames", "align", "best_path"]
 
 FLOOR = -1e9  # in place of the logarithm of 0, so that a path exists whatever the model rules out
 
@@ -25,11 +25,6 @@ class Path:
 
     ids: np.ndarray
     score: float
-
-
-def frames_needed(ids: Sequence[int]) -> int:
-    """Count the frames that CTC needs at least: one a letter, and a blank between two equal letters."""
-    return len(ids) + sum(a == b for a, b in pairwise(ids))
 
 
 def align(log_probs: np.ndarray, text: str, alphabet: Alphabet, clock: FrameClock) -> Hypothesis:
@@ -64,7 +59,7 @@ def best_path(log_probs: np.ndarray, ids: Sequence[int], *, blank: int) -> Path:
         blank: Id of the blank.
 
     Raises:
-        TooFewFrames: Fewer frames than ``frames_needed(ids)``.
+        TooFewFrames: Fewer frames than ``ctc_frames_needed(ids)``.
         ValueError: ``ids`` contains the blank.
 
     Source: Graves et al. (2006), section 4.1, with the maximum in place of the sum.
@@ -104,7 +99,7 @@ def _trace(came: np.ndarray, last: int) -> np.ndarray:
 def _check(frames: int, ids: Sequence[int], blank: int) -> None:
     if blank in ids:
         raise ValueError(f"the text holds the blank (id {blank}), which stands for no letter; remove it")
-    if frames < (needed := frames_needed(ids)):
+    if frames < (needed := ctc_frames_needed(ids)):
         raise TooFewFrames(
             f"{len(ids)} letters need at least {needed} frames, the recording has {frames}; "
             "check that the text belongs to this recording"

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .audio import SAMPLING_RATE
+from .frames import hop, output_frames, receptive_field
+
 if TYPE_CHECKING:
     import torch
 
@@ -27,7 +30,6 @@ __all__ = [
     "log_probs_of",
 ]
 
-SAMPLING_RATE = 16_000  # Hz; every checkpoint this package loads hears at this rate
 WINDOW = 128  # utterances that are sorted by length together; bounds what is held in memory
 NEW_LETTER, NEW_BOUNDARY, REPEAT, BLANK = "new letter", "word boundary", "repeats the frame before", "blank"
 
@@ -67,27 +69,23 @@ class Alphabet:
 class FrameClock:
     """Which seconds of the recording a frame of the model speaks for.
 
-    A frame sees ``field`` samples; its own share is the ``hop`` samples in the middle of them. Neighbouring
-    frames then touch without overlapping, and no frame lies outside the recording.
+    A frame hears ``field`` samples; its own share is the ``hop`` samples in the middle of them. Neighbouring frames
+    then touch without overlapping, and no frame lies outside the recording.
 
     Attributes:
         hop: Samples from one frame to the next.
-        field: Samples one frame of the feature encoder sees.
+        field: Samples that one frame hears.
+        origin: Frames of the recording before the first row of the log-probabilities, where these are a later part.
     """
 
     hop: int
     field: int
+    origin: int = 0
 
     @classmethod
-    def of(cls, config: Any) -> FrameClock:
-        """Derive the clock from a Wav2Vec2 configuration: product of the strides, receptive field."""
-        hop, field = 1, 1
-        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-            field += (kernel - 1) * hop
-            hop *= stride
-        if config.add_adapter:  # padded convolutions after the encoder: fewer frames, same centres
-            hop *= config.adapter_stride**config.num_adapter_layers
-        return cls(hop, field)
+    def of(cls, source: Any) -> FrameClock:
+        """Derive the clock from a Wav2Vec2 model or its configuration."""
+        return cls(hop(source), receptive_field(source))
 
     @property
     def seconds(self) -> float:
@@ -96,7 +94,8 @@ class FrameClock:
 
     def start(self, frame: int) -> float:
         """Second at which the share of ``frame`` begins."""
-        return max(0.0, (frame * self.hop + (self.field - self.hop) / 2) / SAMPLING_RATE)
+        first = (self.origin + frame) * self.hop + (self.field - self.hop) / 2
+        return max(0.0, first / SAMPLING_RATE)
 
     def end(self, frame: int) -> float:
         """Second at which the share of ``frame`` ends: where that of the next begins."""
@@ -136,9 +135,7 @@ class Hypothesis:
 
     def rows(self) -> list[dict[str, Any]]:
         """Words as plain rows (word, start, end, confidence), as the predictions table keeps them."""
-        return [
-            {"word": w.text, "start": w.start, "end": w.end, "confidence": w.confidence} for w in self.words
-        ]
+        return [{"word": w.text, "start": w.start, "end": w.end, "confidence": w.confidence} for w in self.words]
 
 
 def log_probs_of(
@@ -195,7 +192,7 @@ def _run(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> list[np.n
     with torch.inference_mode():
         logits = model(input_values=values, attention_mask=mask).logits
         log_probs = logits.float().log_softmax(-1).cpu().numpy()
-    frames = model._get_feat_extract_output_lengths(mask.sum(-1)).tolist()
+    frames = output_frames(model, mask.sum(-1)).tolist()
     return [row[: int(n)].copy() for row, n in zip(log_probs, frames, strict=True)]
 
 
@@ -227,14 +224,12 @@ def greedy(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypo
     return hypothesis_of(path, log_probs, alphabet, clock)
 
 
-def hypothesis_of(
-    path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock
-) -> Hypothesis:
+def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypothesis:
     """Read words, times and confidences off a path through the frames (greedy, or a forced alignment).
 
-    A letter's confidence is its highest posterior over its frames, a word's the product of its letters' (the
-    share of words expected to be right if letters failed independently), an utterance's the geometric mean of
-    its letters' (so that it does not fall with length); with no letter it is the mean posterior of the blank.
+    A letter's confidence is its highest posterior over its frames; a word's the product of its letters', as if they
+    failed independently; an utterance's the mean of its words', the share of words expected to be right. Where there
+    is no word, it is the mean posterior of the blank.
 
     Args:
         path: One id a frame, ``(frames,)``.
@@ -253,7 +248,9 @@ def hypothesis_of(
             words[-1].append(Letter(alphabet.tokens[token], *span, best, first, last))
     found = tuple(_word(letters) for letters in words if letters)
     text = " ".join(word.text for word in found)
-    return Hypothesis(text, found, _utterance_confidence(found, log_probs, alphabet))
+    if found:
+        return Hypothesis(text, found, float(np.mean([word.confidence for word in found])))
+    return Hypothesis(text, found, float(np.exp(log_probs[:, alphabet.blank]).mean()) if len(log_probs) else 0.0)
 
 
 def _word(letters: list[Letter]) -> Word:
@@ -261,14 +258,6 @@ def _word(letters: list[Letter]) -> Word:
     text = "".join(letter.text for letter in letters)
     confidence = math.prod(letter.confidence for letter in letters)
     return Word(text, letters[0].start, letters[-1].end, confidence, tuple(letters))
-
-
-def _utterance_confidence(words: Sequence[Word], log_probs: np.ndarray, alphabet: Alphabet) -> float:
-    """Geometric mean of the letters' confidences, or how sure the model is that there is nothing."""
-    letters = [letter.confidence for word in words for letter in word.letters]
-    if letters:
-        return float(np.exp(np.mean(np.log(np.maximum(letters, np.finfo(np.float64).tiny)))))
-    return float(np.exp(log_probs[:, alphabet.blank]).mean()) if len(log_probs) else 0.0
 
 
 def frame_table(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> pd.DataFrame:

@@ -105,10 +105,10 @@ def test_words_last_from_their_first_letter_to_their_last():
     assert [(letter.first, letter.last) for letter in found.words[0].letters] == [(1, 2), (3, 3)]
 
 
-def test_confidence_multiplies_within_a_word_and_averages_over_the_utterance():
+def test_confidence_multiplies_over_letters_and_averages_over_words():
     found = greedy(emissions([BE, ALEF, BOUNDARY, SIN], 0.8), ALPHABET, CLOCK)
     assert [w.confidence for w in found.words] == pytest.approx([0.64, 0.8])
-    assert found.confidence == pytest.approx(0.8)
+    assert found.confidence == pytest.approx((0.64 + 0.8) / 2)
 
 
 @pytest.mark.parametrize("path", [[], [BLANK] * 4, [BOUNDARY, BLANK, BOUNDARY]])
@@ -136,6 +136,11 @@ def test_no_frame_lies_outside_the_recording(samples):
     last = (samples - CLOCK.field) // CLOCK.hop
     assert CLOCK.start(0) >= 0
     assert CLOCK.end(last) <= samples / 16_000
+
+
+def test_frames_of_a_later_part_keep_the_time_of_the_recording():
+    later = FrameClock(320, 400, origin=7)
+    assert [later.start(f) for f in range(3)] == [CLOCK.start(f) for f in range(7, 10)]
 
 
 def test_frame_table_says_why_each_frame_stays_or_goes():
