@@ -113,11 +113,13 @@ def report_html(
     limit: int = LIMIT_BYTES,
 ) -> str:
     """Make the page that :func:`write_report` writes."""
-    bodies = {section.title: "".join(_html(part) for part in section.content) for section in sections}
-    anchors = {name: f"part-{number}" for number, name in enumerate(bodies, start=1)}
-    links = "".join(f'<a href="#{anchors[name]}">{escape(name)}</a> ' for name in bodies)
+    bodies = ["".join(_html(part) for part in section.content) for section in sections]
+    links = "".join(f'<a href="#part-{i}">{escape(s.title)}</a> ' for i, s in enumerate(sections, 1))
     small = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in (facts or {}).items())
-    parts = "".join(f'<section><h2 id="{anchors[n]}">{escape(n)}</h2>{body}</section>' for n, body in bodies.items())
+    parts = "".join(
+        f'<section><h2 id="part-{i}">{escape(s.title)}</h2>{body}</section>'
+        for i, (s, body) in enumerate(zip(sections, bodies, strict=True), 1)
+    )
     page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_policy())}">'
@@ -127,8 +129,8 @@ def report_html(
         f'<dl>{small}</dl><nav aria-label="sections">{links}</nav></header>'
         f'<div class="asr">{parts}</div></main></body></html>\n'
     )
-    largest = max(bodies, key=lambda name: len(AUDIO.sub("", bodies[name])), default="")
-    return _within(page, limit, largest)
+    sizes = {s.title: len(AUDIO.sub("", body)) for s, body in zip(sections, bodies, strict=True)}
+    return _within(page, limit, max(sizes, key=sizes.__getitem__, default=""))
 
 
 def _html(part: Fragment | Figure | pd.DataFrame | str) -> str:
