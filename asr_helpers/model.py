@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, Wav2Vec2Config, Wav2Vec2ForCTC
+from transformers.utils import logging
 
 from .exact import is_exact, make_exact
 from .frames import (
@@ -249,18 +253,26 @@ def _load(folder: Path, config: Wav2Vec2Config, attn_implementation: str | None)
     ``pytorch_model.bin``, and a pickle of unknown origin must not run code.
     """
     safe = any(folder.glob("*.safetensors"))
-    with torch.random.fork_rng(devices=[]):
-        model, report = Wav2Vec2ForCTC.from_pretrained(
-            folder,
-            config=config,
-            attn_implementation=attn_implementation,
-            use_safetensors=safe,
-            weights_only=True,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+    try:
+        with torch.random.fork_rng(devices=[]), _quiet():
+            model, report = Wav2Vec2ForCTC.from_pretrained(
+                folder,
+                config=config,
+                attn_implementation=attn_implementation,
+                use_safetensors=safe,
+                weights_only=True,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamReader" not in str(error):  # memory, device, …
+            raise
+        raise ValueError(
+            f"the weights in {folder} are damaged, or hold more than weights ({str(error).splitlines()[0]}); "
+            "fetch or train the checkpoint again"
+        ) from error
     fresh = set(report["missing_keys"]) | {entry[0] for entry in report["mismatched_keys"]}
     foreign = sorted(name for name in fresh if not FRESH.match(name))
     if foreign:
@@ -269,6 +281,21 @@ def _load(folder: Path, config: Wav2Vec2Config, attn_implementation: str | None)
             f"first {foreign[0]}; fetch the checkpoint again"
         )
     return model, fresh
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from reporting a missing head: it is drawn here, and what else is missing is an error
+    here."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 @torch.no_grad()
