@@ -1,4 +1,4 @@
-"""Run the notebooks one after another with papermill: one run folder, checked parameters, a plain account of failures."""
+"""Run the notebooks one after another with papermill: one run folder, checked parameters, plain accounts of failure."""
 
 from __future__ import annotations
 

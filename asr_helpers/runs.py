@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import time
 from collections.abc import Iterable, Mapping
@@ -12,9 +13,29 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asr_helpers.storage import write_json
+import pandas as pd
 
-__all__ = ["ARTIFACTS", "NOTEBOOKS", "MissingArtifact", "Run", "fingerprint", "open_run", "repository", "versions"]
+from asr_helpers.problems import CorpusError
+from asr_helpers.storage import write_json, write_parquet
+
+__all__ = [
+    "ARTIFACTS",
+    "NOTEBOOKS",
+    "MissingArtifact",
+    "Run",
+    "device_line",
+    "device_table",
+    "fingerprint",
+    "open_run",
+    "parameters_of",
+    "repository",
+    "resolve",
+    "source",
+    "table_fingerprint",
+    "versions",
+    "versions_line",
+    "without_errors",
+]
 
 NOTEBOOKS = {
     "01": "01_data_inspection",
@@ -49,7 +70,7 @@ ARTIFACTS = {
 PACKAGES = (
     "torch transformers datasets huggingface_hub accelerate jiwer librosa soundfile soxr numpy pandas pyarrow "
     "ipywidgets papermill nbval"
-).split()
+).split()  # noqa: SIM905 - a list of names reads best as a sentence
 
 
 class MissingArtifact(FileNotFoundError):
@@ -95,6 +116,18 @@ class Run:
                 f"{self.name}/{path.name} is missing: run notebook {maker} with run_folder={self.name!r} first"
             )
         return path
+
+    def write_table(self, artifact: str, table: pd.DataFrame) -> None:
+        """Write a Parquet artifact whole or not at all."""
+        write_parquet(table, self.path(artifact))
+
+    def write_json(self, artifact: str, content: Any) -> None:
+        """Write a JSON artifact whole or not at all."""
+        write_json(content, self.path(artifact))
+
+    def read_json(self, artifact: str) -> Any:
+        """Read a JSON artifact; it has to exist."""
+        return json.loads(self.need(artifact).read_text(encoding="utf-8"))
 
     @property
     def name(self) -> str:
@@ -153,10 +186,15 @@ def resolve(path: str | Path) -> Path:
     return path if path.is_absolute() else repository() / path
 
 
-def checkpoint_source(checkpoint: str) -> str:
-    """A checkpoint parameter as ``from_pretrained`` takes it: the absolute path of a folder, or a Hub id as it is."""
-    folder = resolve(checkpoint)
-    return str(folder) if folder.is_dir() else checkpoint
+def source(name: str) -> str:
+    """A corpus or checkpoint parameter as the libraries take it: a folder's absolute path, or a Hub id as it is.
+
+    What looks like a path (``./``, ``../``, ``/``, ``~``, more than one ``/``, or an existing first folder) is one, so
+    that a misspelt folder is reported as a missing folder and not looked up on the Hub.
+    """
+    folder = resolve(name)
+    is_path = name.startswith((".", "/", "~")) or name.count("/") != 1 or resolve(name.split("/")[0]).is_dir()
+    return str(folder) if folder.exists() or is_path else name
 
 
 def fingerprint(path: str | Path) -> str:
@@ -183,13 +221,74 @@ def versions() -> dict[str, str]:
     return found
 
 
-def device_line() -> str:
-    """The device that training uses, in words: the GPU with its memory, or the CPU with its cores."""
-    import os
+def versions_line() -> str:
+    """The versions that matter most, on one line."""
+    found = versions()
+    return " · ".join(f"{name} {found[name]}" for name in ("python", "torch", "transformers", "datasets"))
 
+
+def table_fingerprint(table: pd.DataFrame) -> str:
+    """SHA-256 of a table's values, as 16 hex digits; says whether two runs saw the same corpus."""
+    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()[:16]
+
+
+def parameters_of(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """A notebook's parameters with their present values: the annotated names of its ``parameters`` cell.
+
+    Args:
+        namespace: The notebook's ``globals()``.
+    """
+    return {name: namespace[name] for name in namespace["__annotations__"]}
+
+
+def device_line() -> str:
+    """The device that training uses, in words."""
     import torch
 
     if torch.cuda.is_available():
-        gpu = torch.cuda.get_device_properties(0)
-        return f"{torch.cuda.device_count()} × {gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name(0)}"
     return f"CPU, {os.cpu_count()} cores"
+
+
+def device_table() -> pd.DataFrame:
+    """Each GPU with its memory, or the CPU with its cores and the machine's memory."""
+    import psutil
+    import torch
+
+    gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    rows = [(gpu.name, f"{gpu.total_memory / 2**30:.0f} GiB", f"CUDA {torch.version.cuda}") for gpu in gpus]
+    memory = psutil.virtual_memory().total / 2**30
+    rows.append((f"CPU, {os.cpu_count()} cores", f"{memory:.0f} GiB", "used for training" if not gpus else ""))
+    return pd.DataFrame(rows, columns=["device", "memory", "note"])
+
+
+def without_errors(utterances: pd.DataFrame, problems: pd.DataFrame, *, on_error: str) -> pd.DataFrame:
+    """Stop at errors, or leave out the utterances that have one.
+
+    Args:
+        utterances: One row an utterance.
+        problems: The data check; rows of severity ``"error"`` count.
+        on_error: ``"stop"`` or ``"drop"``.
+
+    Returns:
+        The utterances that go on.
+
+    Raises:
+        CorpusError: There are errors and ``on_error`` is ``"stop"``, or an error belongs to the whole corpus and
+            dropping utterances cannot mend it.
+        ValueError: ``on_error`` is something else.
+    """
+    if on_error not in ("stop", "drop"):
+        raise ValueError(f"on_error is {on_error!r}; use 'stop' or 'drop'")
+    errors = problems[problems["severity"] == "error"]
+    whole = errors[errors["utterance"] == ""]
+    if len(whole) or (len(errors) and on_error == "stop"):
+        stopping = whole if len(whole) else errors
+        first = stopping.iloc[0]
+        where = f"utterance {first['utterance']}" if first["utterance"] else "the corpus"
+        hint = "" if len(whole) else "; mend them, or leave these utterances out with on_error: drop"
+        raise CorpusError(
+            f"the data check found {len(stopping)} error(s), first {first['check']} in {where}: {first['value']} "
+            f"({first['advice']}){hint}. All are in the table above and in data_check.parquet."
+        )
+    return utterances[~utterances["id"].isin(errors["utterance"])].reset_index(drop=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
+from asr_helpers.numerals import say_number
 from asr_helpers.storage import write_text
 from asr_helpers.synthesis import NATIVE_RATE, Line, Voice, speak_lines
 
-__all__ = ["SPEAKERS", "Reading", "make_sample", "script"]
+__all__ = ["SPEAKERS", "Reading", "make_sample", "script", "spoken"]
 
 SPEAKERS = {"amna": "f2", "bilal": "m3", "dania": "f4", "faraz": "m7"}  # speaker → espeak-ng voice variant
 TWO_CHANNEL = ("dania",)  # this speaker's recordings have two channels, so that mixing down has work to do
@@ -42,6 +44,11 @@ def script(sentences: Sequence[str], *, seed: int = 7) -> list[Reading]:
     pairs = [(i, first[i]) for i in range(len(sentences))]
     pairs += [(i, (first[i] + 1 + rng.integers(len(names) - 1)) % len(names)) for i in again]
     return [_reading(sentences[pairs[k][0]], names[pairs[k][1]], rng) for k in rng.permutation(len(pairs))]
+
+
+def spoken(sentence: str) -> str:
+    """Write numbers out: espeak-ng skips ۵۰, and reads 1992 in another way than people say a year."""
+    return re.sub(r"\d+", lambda digits: say_number(digits.group()), sentence)
 
 
 def _reading(sentence: str, speaker: str, rng: np.random.Generator) -> Reading:
@@ -77,7 +84,7 @@ def make_sample(transcripts: Path, folder: Path, *, seed: int = 7, workers: int 
     for old in [marker, *folder.glob("*.wav")]:
         old.unlink(missing_ok=True)
     readings = script(sentences, seed=seed)
-    clips = speak_lines([Line(r.sentence, r.voice) for r in readings], workers=workers)
+    clips = speak_lines([Line(spoken(r.sentence), r.voice) for r in readings], workers=workers)
     rng = np.random.default_rng([seed, 1])
     for number, (reading, clip) in enumerate(
         zip(readings, tqdm(clips, total=len(readings), desc="sample corpus", unit="recording"), strict=True), start=1

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,8 @@ def speak(line: Line) -> np.ndarray:
     engine = _start()
     voice = line.voice
     name = f"{voice.language}+{voice.variant}"
-    if engine.espeak_SetVoiceByName(name.encode()) != 0:
-        raise ValueError(f"espeak-ng has no voice {name!r}; its variants are the files of espeak-ng-data/voices/!v")
+    if voice.variant not in _variants() or engine.espeak_SetVoiceByName(name.encode()) != 0:
+        raise ValueError(f"espeak-ng has no voice {name!r}; its variants are {', '.join(sorted(_variants()))}")
     for parameter, value in ((_RATE, voice.rate), (_PITCH, voice.pitch), (_RANGE, voice.pitch_range)):
         engine.espeak_SetParameter(parameter, value, 0)
     engine.espeak_ng_SetRandSeed(_SEED)
@@ -90,9 +91,10 @@ def speak(line: Line) -> np.ndarray:
     raw = line.text.encode("utf-8") + b"\0"
     engine.espeak_Synth(raw, ctypes.c_size_t(len(raw)), 0, 0, 0, _UTF8, None, None)
     engine.espeak_Synchronize()
-    if not _pieces:
+    samples = np.concatenate([np.zeros(0, np.int16), *_pieces])
+    if not samples.any():
         raise ValueError(f"espeak-ng said nothing for {line.text!r}; is it empty or only punctuation?")
-    return np.concatenate(_pieces)
+    return samples
 
 
 def speak_lines(lines: Sequence[Line], *, workers: int | None = None) -> Iterator[np.ndarray]:
@@ -134,6 +136,14 @@ def _main() -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **{str(i): clip for i, clip in enumerate(clips)})
     sys.stdout.buffer.write(buffer.getvalue())
+
+
+@cache
+def _variants() -> frozenset[str]:
+    """Names of the voice variants; espeak-ng itself falls back to its default for an unknown one, in silence."""
+    import espeakng_loader
+
+    return frozenset(path.name for path in Path(espeakng_loader.get_data_path(), "voices", "!v").iterdir())
 
 
 def _start() -> ctypes.CDLL:

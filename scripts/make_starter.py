@@ -24,18 +24,17 @@ from torch.nn.functional import ctc_loss
 from tqdm import tqdm
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
-
 from asr_helpers.synthesis import NATIVE_RATE, Line, Voice, speak_lines
 
 RATE = 16_000
 SAMPLE_VOICES = ("m3", "f2", "m7", "f4")  # the sample corpus speaks with these, so the starter never hears them
-VOICES = (
-    "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike Reed "
-    "RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky adam anika announcer antonio aunty belinda benjamin boris "
-    "caleb david ed edward edward2 f1 f3 f5 grandma grandpa gustave ian iven iven2 iven3 iven4 john kaukovalta klatt "
-    "klatt2 klatt3 klatt4 linda m1 m2 m4 m5 m6 m8 marcelo max michel miguel mike2 norbert pablo paul pedro quincy rob "
-    "robert sandro shelby steph steph2 steph3 travis victor zac"
-).split()
+VOICES = """
+Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike Reed
+RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky adam anika announcer antonio aunty belinda benjamin boris
+caleb david ed edward edward2 f1 f3 f5 grandma grandpa gustave ian iven iven2 iven3 iven4 john kaukovalta
+klatt klatt2 klatt3 klatt4 linda m1 m2 m4 m5 m6 m8 marcelo max michel miguel mike2 norbert pablo paul pedro
+quincy rob robert sandro shelby steph steph2 steph3 travis victor zac
+""".split()  # noqa: SIM905
 ALPHABET = "ءآأؤئابتثجحخدذرزسشصضطظعغفقلمنوٹپچڈڑژکگںھہۂیے"
 SPECIALS = ("[PAD]", "[UNK]", "|")
 UTTERANCES = 24_000
@@ -254,7 +253,7 @@ def train(work: Path, *, steps: int, decay: int, seed: int) -> Wav2Vec2ForCTC:
             if step % 50 == 0:
                 print(f"step {step} loss {np.mean(losses):.3f} {time.time() - started:.0f} s", flush=True)
                 losses.clear()
-            if step % 500 == 0 or step == steps:
+            if step % 250 == 0 or step == steps:
                 scores = {k: "WER {:.3f} CER {:.3f}".format(*evaluate(model, c)) for k, c in held.items()}
                 print(f"step {step} {scores}", flush=True)
                 state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
