@@ -12,7 +12,7 @@ import pandas as pd
 from .edits import word_edits
 from .errors import letter_audio, some
 from .homophones import fold
-from .label_errors import possible_label_errors
+from .label_errors import suspicious_edits
 from .metrics import LEVEL, RESAMPLES, bootstrap_rates
 
 __all__ = ["errors_by_cause", "ids_by_cause"]
@@ -170,9 +170,16 @@ def measure(found: Found, evidence: Evidence, *, seed: int, resamples: int, exam
         "wer_elsewhere": np.nan if found.always else elsewhere,
         "excess": float(total.errors if found.always else max(0, total.errors - elsewhere * total.words)),
         "clear": clear,
-        "advice": found.advice if clear else f"Perhaps chance: its error rate is not clearly higher. {found.advice}",
+        "advice": found.advice if clear else f"{doubt(wer, elsewhere)} {found.advice}",
         "examples": some(worst.index, examples),
     }
+
+
+def doubt(wer: float, elsewhere: float) -> str:
+    """What to say before the advice on a cause whose error rate is not clearly above the rest's."""
+    if wer <= elsewhere:
+        return f"No harm seen: WER {wer:.1%} here, {elsewhere:.1%} elsewhere."
+    return f"Perhaps chance: WER {wer:.1%} here, {elsewhere:.1%} elsewhere."
 
 
 REST = "No check explains these. Look at the confused words and letters; more varied training audio usually helps."
@@ -222,13 +229,14 @@ def unseen_words(evidence: Evidence) -> Found:
 
 def spelling(evidence: Evidence) -> Found:
     edits = evidence.edits
-    heard = [
-        kind == "substitution" and fold(a, language=evidence.language) == fold(b, language=evidence.language)
-        for kind, a, b in zip(edits.kind, edits.reference, edits.hypothesis, strict=True)
+    swapped = edits[edits.kind == "substitution"]
+    alike = [
+        fold(a, language=evidence.language) == fold(b, language=evidence.language)
+        for a, b in zip(swapped.reference, swapped.hypothesis, strict=True)
     ]
     return Found(
         "spelt otherwise, sounds the same",
-        pd.Series(heard, index=edits.index, dtype=bool),
+        pd.Series(edits.index.isin(swapped.index[alike]), index=edits.index),
         "Heard rightly: no recording can settle which letter writes the sound. A language model or a speller can.",
         always=True,
     )
@@ -294,10 +302,11 @@ def noise(evidence: Evidence) -> Found:
 
 
 def label_errors(evidence: Evidence) -> Found:
-    suspects = possible_label_errors(evidence.test.reset_index(drop=True), language=evidence.language)
+    edits = evidence.edits
+    suspects = suspicious_edits(edits, evidence.test.reset_index(drop=True), language=evidence.language)
     return Found(
         "possible label error",
-        evidence.in_utterances(suspects.id) & evidence.edits.errors.gt(0),
+        pd.Series(edits.index.isin(suspects.index), index=edits.index),
         "The model is as sure as where it is right, and the reference says otherwise. Listen, and correct the "
         "transcript where it is wrong; until then these errors count against the model.",
         always=True,

@@ -91,7 +91,9 @@ def fold(text: str, *, language: str = "ur", only: str | None = None) -> str:
 
 
 def folded(texts: Iterable[str], language: str, only: str | None = None) -> list[str]:
-    return [fold(text, language=language, only=only) for text in texts]
+    """Fold many texts, as one: line breaks part words as spaces do, and one pass is several times faster."""
+    lines = [" ".join(text.split()) for text in texts]
+    return fold("\n".join(lines), language=language, only=only).split("\n")[: len(lines)]
 
 
 def folded_scores(

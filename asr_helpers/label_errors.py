@@ -9,8 +9,9 @@ from rapidfuzz.distance import Levenshtein
 from .edits import word_edits
 from .homophones import fold
 
-__all__ = ["possible_label_errors"]
+__all__ = ["possible_label_errors", "suspicious_edits"]
 
+NOTHING = "–"
 COLUMNS = ["id", "reference", "hypothesis", "disagreement", "confidence", "threshold", "letters", "errors"]
 
 
@@ -31,35 +32,48 @@ def possible_label_errors(predictions: pd.DataFrame, *, language: str = "ur") ->
         hypothesis" of the words in question), confidence (of the surest of them), threshold, letters (that differ),
         errors (word errors of the words in question).
     """
-    edits = word_edits(predictions, equal=True)
-    edits["confidence"] = confidences(edits, predictions)
-    edits["letters"] = [
-        Levenshtein.distance(*(fold(text, language=language).replace(" ", "") for text in pair))
-        for pair in zip(edits.reference, edits.hypothesis, strict=True)
-    ]
-    right = edits.confidence[edits.kind == "equal"]
-    if right.empty:
-        return pd.DataFrame(columns=COLUMNS)
-    threshold = float(right.median())
-    suspects = edits[(edits.letters > 0) & (edits.confidence > threshold)]
+    suspects = suspicious_edits(word_edits(predictions, equal=True), predictions, language=language)
     texts = predictions.set_index("id")
-    rows = [
-        {
-            "id": name,
-            "reference": texts.reference[name],
-            "hypothesis": texts.hypothesis[name],
-            "disagreement": ", ".join(
-                f"{a or '–'} → {b or '–'}" for a, b in zip(found.reference, found.hypothesis, strict=True)
-            ),
-            "confidence": found.confidence.max(),
-            "threshold": threshold,
-            "letters": int(found.letters.sum()),
-            "errors": int(found.errors.sum()),
-        }
-        for name, found in suspects.groupby("utterance", sort=False)
-    ]
+    rows = []
+    for name, found in suspects.groupby("utterance", sort=False):
+        pairs = zip(found.reference, found.hypothesis, strict=True)
+        rows.append(
+            {
+                "id": name,
+                "reference": texts.reference[name],
+                "hypothesis": texts.hypothesis[name],
+                "disagreement": ", ".join(f"{a or NOTHING} → {b or NOTHING}" for a, b in pairs),
+                "confidence": found.confidence.max(),
+                "threshold": found.threshold.iloc[0],
+                "letters": int(found.letters.sum()),
+                "errors": int(found.errors.sum()),
+            }
+        )
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["letters", "confidence"], ascending=False, kind="stable", ignore_index=True)
+
+
+def suspicious_edits(edits: pd.DataFrame, predictions: pd.DataFrame, *, language: str = "ur") -> pd.DataFrame:
+    """The word errors of which the model is surer than of the median right word, and which are no matter of spelling.
+
+    Args:
+        edits: From `word_edits` with ``equal=True``.
+        predictions: With id, hypothesis, confidence and, where known, words.
+        language: For the letters that sound alike.
+
+    Returns:
+        Those rows of ``edits``, with their index, and with confidence, letters (that differ) and threshold.
+    """
+    sure = pd.Series(confidences(edits, predictions), index=edits.index, dtype=float)
+    wrong = edits.kind != "equal"
+    threshold = float(sure[~wrong].median()) if (~wrong).any() else float("inf")
+    found = edits[wrong & (sure > threshold)]
+    letters = [
+        Levenshtein.distance(*(fold(text, language=language).replace(" ", "") for text in pair))
+        for pair in zip(found.reference, found.hypothesis, strict=True)
+    ]
+    found = found.assign(confidence=sure[found.index], threshold=threshold, letters=letters)
+    return found[found.letters > 0]
 
 
 def confidences(edits: pd.DataFrame, predictions: pd.DataFrame) -> list[float]:
