@@ -66,6 +66,9 @@ class Normaliser:
         zwnj = self.zwnj or ("seen" if self.language == "ur" else "space")
         return rules_of(self.language, digits=self.digits, harakat=self.harakat, zwnj=zwnj)
 
+    def __reduce__(self) -> tuple[type[Normaliser], tuple[str | None, ...]]:
+        return Normaliser, (self.language, self.digits, self.harakat, self.zwnj)  # rules are closures: no pickling
+
     def __call__(self, text: str) -> str:
         for rule in self.rules:
             text, _ = rule.change(text)

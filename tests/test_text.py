@@ -1,5 +1,6 @@
 """The normaliser: a table of cases with their code points, and properties over random text."""
 
+import pickle
 import random
 import unicodedata
 
@@ -216,3 +217,9 @@ def test_urdu_numbers_read_back():
 )  # fmt: skip
 def test_persian_numbers(digits, said):
     assert say_number(digits, language="fa") == said
+
+
+def test_goes_to_a_worker_process_after_use():
+    used = Normaliser(language="fa", digits="keep")
+    assert used("۱۲ ي") == "۱۲ ی"
+    assert pickle.loads(pickle.dumps(used)) == used
