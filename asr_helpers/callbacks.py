@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from transformers import TrainerCallback
 
 from asr_helpers.diagnostics import plateau_advice
+from asr_helpers.updates import UpdateSampler
 
 __all__ = ["ConsoleLog", "EarlyStopping", "EpochOrder", "PlateauWatch"]
 
@@ -17,13 +18,17 @@ LEARNT_NOTHING = 0.99  # at this WER or above no word has been learnt yet
 
 
 class EpochOrder(TrainerCallback):
-    """Tell the sampler which epoch begins, by the steps done: also right after a resume."""
+    """Tell the sampler which epoch begins, by the steps done: also right after a resume.
 
-    def __init__(self, set_epoch: Callable[[int], None], steps_per_epoch: int) -> None:
-        self.set_epoch, self.steps_per_epoch = set_epoch, steps_per_epoch
+    Attributes:
+        sampler: The training's ``UpdateSampler``; a stream has none and counts its epochs itself.
+    """
+
+    sampler: UpdateSampler | None = None
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.set_epoch(state.global_step // self.steps_per_epoch)
+        if self.sampler is not None:
+            self.sampler.set_epoch(state.global_step // self.sampler.steps)
 
 
 class EarlyStopping(TrainerCallback):

@@ -16,15 +16,7 @@ from asr_helpers.precision import choose_precision
 __all__ = ["TrainingConfig", "training_arguments", "world_size"]
 
 # What may differ between a run and its continuation: how steps are computed, not which they are.
-FREE = {
-    "micro_seconds",
-    "eval_batch_size",
-    "workers",
-    "checkpoints",
-    "tensorboard",
-    "push_to_hub",
-    "log_every",
-}
+FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every"}
 
 
 @dataclass(frozen=True)
@@ -59,9 +51,6 @@ class TrainingConfig:
         log_every: Steps between two lines of the log.
         seed: Seed of the order of the utterances, dropout and masking.
         workers: Processes that read and collate; 0: this one.
-        tensorboard: Also write TensorBoard events, where that package is installed.
-        push_to_hub: Hub repository (``"name/repository"``) for the finished model; ``None``: nothing leaves
-            this machine.
     """
 
     epochs: float = 20.0
@@ -85,8 +74,6 @@ class TrainingConfig:
     log_every: int = 10
     seed: int = 1
     workers: int = 0
-    tensorboard: bool = True
-    push_to_hub: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("warmup", "decay_from", "encoder_frozen"):
@@ -173,7 +160,7 @@ def training_arguments(
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        logging_steps=min(config.log_every, every),
+        logging_steps=max(n for n in range(1, every + 1) if every % n == 0 and n <= config.log_every),
         logging_first_step=True,
         logging_nan_inf_filter=False,  # CTCTrainer names the utterances instead of hiding the number
         load_best_model_at_end=True,

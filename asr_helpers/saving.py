@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from asr_helpers.checkpoints import (
+    CheckpointError,
     checkpoint_path,
     is_whole,
     keep_only,
+    newest_whole,
     step_of,
     whole_checkpoint,
     whole_checkpoints,
@@ -55,6 +58,30 @@ class SafeTrainer(Trainer):
     """
 
     recipe: dict[str, Any]
+
+    def newest_checkpoint(self) -> str | None:
+        """Find the checkpoint to go on from, for ``train(resume_from_checkpoint=...)``.
+
+        Returns:
+            Path of the newest whole checkpoint, or ``None`` to begin.
+
+        Raises:
+            CheckpointError: It belongs to another training; going on would be neither the old one nor the new
+                one. The text names what differs.
+        """
+        newest = newest_whole(self.args.output_dir)
+        if newest is None:
+            return None
+        before = json.loads((newest / RECIPE_FILE).read_text(encoding="utf-8"))
+        now = json.loads(json.dumps(self.recipe))
+        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        if names:
+            changes = "; ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names)
+            raise CheckpointError(
+                f"{newest} belongs to a training with other parameters: {changes}. Give them their old "
+                "values to go on with it, or begin anew: resume=False, or another run name."
+            )
+        return str(newest)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         """Save weights, configuration and processor; no pickled arguments, which may hold the Hub token."""

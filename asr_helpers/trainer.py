@@ -14,21 +14,21 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput
 
-from asr_helpers.batching import evaluation_batches
 from asr_helpers.callbacks import ConsoleLog, EarlyStopping, EpochOrder, PlateauWatch
 from asr_helpers.collator import Collator
 from asr_helpers.decoding import Alphabet
 from asr_helpers.diagnostics import Meter, frame_counts
 from asr_helpers.evaluation import Tally
 from asr_helpers.frames import conv_layers
+from asr_helpers.loaders import train_loader, validation_loader
 from asr_helpers.losses import FiniteGuard, ctc_losses
 from asr_helpers.memory import Halvings, out_of_memory
 from asr_helpers.optimisation import freeze_encoder, optimizer_for, parameter_groups, scheduler_for
 from asr_helpers.processes import add_up
 from asr_helpers.recipe import TrainingConfig
 from asr_helpers.saving import SafeTrainer
-from asr_helpers.training_log import TrainingLog
-from asr_helpers.updates import Pieces, UpdateSampler, Weighted, durations, halves, with_arrays
+from asr_helpers.training_log import TensorBoardLog, TrainingLog
+from asr_helpers.updates import Pieces, fingerprint, halves
 
 __all__ = ["LOG_FILE", "CTCTrainer"]
 
@@ -55,10 +55,12 @@ class CTCTrainer(SafeTrainer):
         config: The recipe behind ``args``.
         processing_class: The ``Wav2Vec2Processor``: its tokenizer names the outputs, and it is saved with the
             model.
-        train_dataset: Rows with ``id``, ``audio`` (int16), ``labels``, ``seconds``, ``text``.
+        train_dataset: Rows with ``id``, ``audio`` (int16), ``labels``, ``seconds``, ``text``; or a stream of
+            them (anything without a length): this process's own share, with ``max_steps`` set.
         eval_dataset: Rows of the same kind, the validation split.
         data_collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default
             ``collator.Collator`` with the processor's settings.
+        tensorboard: Folder for TensorBoard events; by default none are written.
         callbacks: Further Trainer callbacks.
     """
 
@@ -72,10 +74,11 @@ class CTCTrainer(SafeTrainer):
         train_dataset: Any = None,
         eval_dataset: Any = None,
         data_collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]] | None = None,
+        tensorboard: str | Path | None = None,
         callbacks: list[Any] | None = None,
     ) -> None:
         data_collator = data_collator or Collator.of(processing_class)
-        self.config, self.recipe = config, config.fixed()
+        self.config = config
         super().__init__(
             model,
             args,
@@ -96,7 +99,15 @@ class CTCTrainer(SafeTrainer):
         self.remove_callback(PrinterCallback)
         self.log_path = Path(args.output_dir) / LOG_FILE
         self.plateau = PlateauWatch(evaluations=PLATEAU, warmup=0)
-        own = [TrainingLog(self.log_path), ConsoleLog(), self.plateau]
+        self.recipe = {
+            **config.fixed(),
+            "utterances": fingerprint(train_dataset),
+            "vocabulary": list(self.alphabet.tokens),
+            "checkpoint": Path(model.name_or_path).name,
+        }
+        self.order = EpochOrder()
+        own = [self.order, TrainingLog(self.log_path), ConsoleLog(), self.plateau]
+        own += [TensorBoardLog(tensorboard)] if tensorboard else []
         own += [EarlyStopping(config.patience)] if config.patience else []
         for callback in own + (callbacks or []):
             self.add_callback(callback)
@@ -104,42 +115,15 @@ class CTCTrainer(SafeTrainer):
     # ---- batches -----------------------------------------------------
 
     def get_train_dataloader(self) -> DataLoader:
-        """Load this process's pieces of every step; order and weights come from ``UpdateSampler``."""
-        rows = self.train_dataset
-        sampler = UpdateSampler(
-            durations(rows),
-            batch_size=self.config.batch_size,
-            accumulation=self.args.gradient_accumulation_steps,
-            processes=self.args.world_size,
-            process=self.args.process_index,
-            seed=self.args.seed,
-        )
-        for callback in [c for c in self.callback_handler.callbacks if isinstance(c, EpochOrder)]:
-            self.remove_callback(callback)
-        self.add_callback(EpochOrder(sampler.set_epoch, sampler.steps))
-        return self._loader(rows, sampler)
+        """Load this process's pieces of every step."""
+        loader = train_loader(self.train_dataset, self.pieces, config=self.config, args=self.args)
+        self.order.sampler = loader.batch_sampler
+        return loader
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         """Load this process's share of the validation utterances, each once."""
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        batches = evaluation_batches(
-            durations(rows),
-            max_batch=self.args.per_device_eval_batch_size,
-            rank=self.args.process_index,
-            world_size=self.args.world_size,
-        )
-        return self._loader(rows, [[(row, 1.0) for row in batch] for batch in batches])
-
-    def _loader(self, rows: Any, sampler: Any) -> DataLoader:
-        return DataLoader(
-            Weighted(with_arrays(rows)),
-            batch_sampler=sampler,
-            collate_fn=self.pieces,
-            num_workers=self.args.dataloader_num_workers,
-            pin_memory=self.args.dataloader_pin_memory,
-            persistent_workers=self.args.dataloader_persistent_workers,
-            generator=torch.Generator().manual_seed(self.args.seed),  # else it would draw from the dropout's stream
-        )
+        return validation_loader(rows, self.pieces, args=self.args)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from asr_helpers.checkpoints import CheckpointError, clear, newest_whole
+from asr_helpers.checkpoints import clear
 from asr_helpers.recipe import TrainingConfig, training_arguments
-from asr_helpers.saving import RECIPE_FILE
 from asr_helpers.trainer import CTCTrainer
 from asr_helpers.training_log import read_log
 
-__all__ = ["CTCTrainer", "TrainingConfig", "TrainingResult", "go_on_from", "train", "training_arguments"]
+__all__ = ["CTCTrainer", "TrainingConfig", "TrainingResult", "train", "training_arguments"]
 
 
 @dataclass(frozen=True)
@@ -59,35 +57,6 @@ class TrainingResult:
         )
 
 
-def go_on_from(folder: str | Path, config: TrainingConfig) -> str | None:
-    """Find the checkpoint to go on from, for ``trainer.train(resume_from_checkpoint=...)``.
-
-    Args:
-        folder: Folder of the run's checkpoints.
-        config: The recipe about to be used.
-
-    Returns:
-        Path of the newest whole checkpoint, or ``None`` to begin.
-
-    Raises:
-        CheckpointError: The checkpoints were made with another recipe; going on would be neither the old
-            training nor the new one. The text names what differs.
-    """
-    newest = newest_whole(folder)
-    if newest is None:
-        return None
-    before, now = json.loads((newest / RECIPE_FILE).read_text(encoding="utf-8")), config.fixed()
-    differing = [
-        f"{name} was {before.get(name)!r} and is {value!r}" for name, value in now.items() if before.get(name) != value
-    ]
-    if differing:
-        raise CheckpointError(
-            f"{newest} belongs to a training with other parameters: {'; '.join(differing)}. Give them their "
-            "old values to go on with it, or choose resume=False (another run name) to begin a new one."
-        )
-    return str(newest)
-
-
 def train(
     config: TrainingConfig,
     *,
@@ -96,6 +65,7 @@ def train(
     dataset: Mapping[str, Any],
     folder: str | Path,
     collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]] | None = None,
+    tensorboard: str | Path | None = None,
     resume: bool = True,
     use_cpu: bool = False,
 ) -> TrainingResult:
@@ -108,9 +78,10 @@ def train(
         config: The recipe.
         model: ``Wav2Vec2ForCTC`` with the processor's vocabulary; what must not be trained is frozen.
         processor: ``Wav2Vec2Processor``.
-        dataset: ``"train"`` and ``"validation"``.
-        folder: Folder for checkpoints, log and TensorBoard events.
+        dataset: ``"train"`` (rows, or a stream of this process's share of them) and ``"validation"``.
+        folder: Folder for the checkpoints and the log.
         collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default as the processor says.
+        tensorboard: Folder for TensorBoard events; by default none are written.
         resume: Go on; ``False`` deletes the checkpoints in ``folder`` and begins.
         use_cpu: Train on the CPU although there is a GPU.
 
@@ -119,18 +90,21 @@ def train(
         FloatingPointError: A loss is not finite; the utterances are named.
         MemoryError: Not even one utterance fits into memory.
     """
-    arguments = training_arguments(config, folder, utterances=len(dataset["train"]), use_cpu=use_cpu)
+    rows = dataset["train"]
+    utterances = len(rows) if hasattr(rows, "__len__") else None
+    arguments = training_arguments(config, folder, utterances=utterances, use_cpu=use_cpu)
     trainer = CTCTrainer(
         model,
         arguments,
         config=config,
         processing_class=processor,
-        train_dataset=dataset["train"],
+        train_dataset=rows,
         eval_dataset=dataset["validation"],
         data_collator=collator,
+        tensorboard=tensorboard,
     )
     if not resume and arguments.should_save:
         clear(folder)
     trainer.accelerator.wait_for_everyone()
-    trainer.train(resume_from_checkpoint=go_on_from(folder, config))
+    trainer.train(resume_from_checkpoint=trainer.newest_checkpoint())
     return TrainingResult.of(trainer)

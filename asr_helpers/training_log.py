@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from asr_helpers.storage import write_text
 
-__all__ = ["LOG_COLUMNS", "TrainingLog", "read_log"]
+__all__ = ["LOG_COLUMNS", "TensorBoardLog", "TrainingLog", "read_log"]
 
 LOG_COLUMNS = ["step", "epoch", "split", "name", "value", "seconds"]
 
@@ -40,22 +40,41 @@ class TrainingLog(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
-        split = "validation" if any(name.startswith("eval_") for name in logs) else "train"
-        seconds = self.before + time.monotonic() - self.began
+        seconds = round(self.before + time.monotonic() - self.began, 3)
+        place = {"step": state.global_step, "epoch": float(state.epoch or 0.0)}
         rows = [
-            {
-                "step": state.global_step,
-                "epoch": float(state.epoch or 0.0),
-                "split": split,
-                "name": name.removeprefix("eval_"),
-                "value": float(value),
-                "seconds": round(seconds, 3),
-            }
-            for name, value in logs.items()
-            if name != "epoch" and isinstance(value, (int, float))
+            {**place, "split": split, "name": name, "value": value, "seconds": seconds}
+            for split, name, value in _values(logs)
         ]
         with open(self.path, "a", encoding="utf-8") as file:
             file.write("".join(map(_line, rows)))
+
+
+class TensorBoardLog(TrainerCallback):
+    """Write what is logged as TensorBoard events too, a resumed run over what the killed one wrote last.
+
+    Args:
+        folder: Folder for the events: ``tensorboard --logdir`` shows it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder, self.writer = Path(folder), None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(str(self.folder), purge_step=state.global_step + 1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        if self.writer is not None and logs and "train_runtime" not in logs:
+            for split, name, value in _values(logs):
+                self.writer.add_scalar(f"{name}/{split}", value, state.global_step)
+            self.writer.flush()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.writer is not None:
+            self.writer.close()
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -63,6 +82,13 @@ def read_log(path: str | Path) -> pd.DataFrame:
     table = pd.DataFrame(_rows(Path(path)), columns=LOG_COLUMNS)
     kinds = {"step": "int64", "epoch": "float64", "value": "float64", "seconds": "float64"}
     return table.astype(kinds).drop_duplicates(["step", "split", "name"], keep="last", ignore_index=True)
+
+
+def _values(logs: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """Take a line of the Trainer's log apart: split, name, value."""
+    split = "validation" if any(name.startswith("eval_") for name in logs) else "train"
+    numbers = {name: value for name, value in logs.items() if name != "epoch" and isinstance(value, (int, float))}
+    return [(split, name.removeprefix("eval_"), float(value)) for name, value in numbers.items()]
 
 
 def _line(row: Mapping[str, Any]) -> str:

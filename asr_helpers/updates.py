@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,15 @@ from asr_helpers.batching import fixed_batches
 from asr_helpers.dataset import Examples
 from asr_helpers.frames import output_frames
 
-__all__ = ["Pieces", "UpdateSampler", "Weighted", "durations", "halves", "with_arrays"]
+__all__ = [
+    "Pieces",
+    "UpdateSampler",
+    "Weighted",
+    "durations",
+    "fingerprint",
+    "halves",
+    "with_arrays",
+]
 
 Item = tuple[int, float]  # row of the dataset, weight in the loss: 1, or 0 for a stand-in
 
@@ -135,6 +144,15 @@ def with_arrays(rows: Any) -> Any:
     return Examples(rows) if hasattr(rows, "with_format") else rows
 
 
+def fingerprint(rows: Any) -> str:
+    """Name a split by its utterances and their lengths; ``"stream"`` for one that has no length."""
+    if not hasattr(rows, "__len__"):
+        return "stream"
+    ids = rows["id"] if hasattr(rows, "with_format") else [row["id"] for row in rows]
+    text = "\n".join(f"{name} {seconds:.3f}" for name, seconds in zip(ids, durations(rows), strict=True))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def durations(rows: Any) -> list[float]:
     """Read the durations, in seconds, of all utterances of a split."""
     column = rows["seconds"] if hasattr(rows, "with_format") else [row["seconds"] for row in rows]
@@ -147,11 +165,11 @@ def halves(piece: dict[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: The piece holds a single utterance and cannot be made smaller.
     """
-    count = len(piece["ids"])
-    if count < 2:
+    size = len(piece["ids"])
+    if size < 2:
         raise ValueError(f"the batch is one utterance already ({piece['ids'][0]})")
-    middle = (count + 1) // 2
-    return [_part(piece, slice(0, middle)), _part(piece, slice(middle, count))]
+    middle = (size + 1) // 2
+    return [_part(piece, slice(0, middle)), _part(piece, slice(middle, size))]
 
 
 def _part(piece: dict[str, Any], rows: slice) -> dict[str, Any]:

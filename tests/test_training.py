@@ -14,11 +14,11 @@ import torch
 from tiny import LETTERS, collate, tiny_model, tiny_processor, tiny_rows
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 
-from asr_helpers.checkpoints import CheckpointError, checkpoint_path, is_whole, newest_whole
-from asr_helpers.training import CTCTrainer, TrainingConfig, go_on_from, train, training_arguments
+from asr_helpers.checkpoints import CheckpointError, checkpoint_path, is_whole, keep_only, newest_whole
+from asr_helpers.training import CTCTrainer, TrainingConfig, train, training_arguments
 
 CONFIG = TrainingConfig(
-    epochs=2, batch_size=8, learning_rate=3e-3, precision="fp32", log_every=1, evaluations=6, tensorboard=False
+    epochs=2, batch_size=8, learning_rate=3e-3, precision="fp32", log_every=1, evaluations=6
 )  # 6 steps, with a checkpoint after each
 BRIEF = replace(CONFIG, epochs=1, evaluations=1, max_grad_norm=1e9)  # 3 steps, gradients as they come
 TRAIN, VALIDATION = tiny_rows(21), tiny_rows(7, seed=1)  # 21 = 8 + 8 + 5: the last step is a small one
@@ -34,16 +34,17 @@ class Gradients(TrainerCallback):
         self.steps.append({n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None})
 
 
-def trainer_for(folder: Path, config: TrainingConfig = BRIEF, model: Wav2Vec2ForCTC | None = None) -> CTCTrainer:
+def trainer_for(folder: Path, config: TrainingConfig = BRIEF, model=None, rows=TRAIN, **kwargs) -> CTCTrainer:
     return CTCTrainer(
         model or tiny_model(),
-        training_arguments(config, folder, utterances=len(TRAIN), use_cpu=True),
+        training_arguments(config, folder, utterances=len(rows), use_cpu=True),
         config=config,
         processing_class=tiny_processor(folder / "processor"),
-        train_dataset=TRAIN,
+        train_dataset=rows,
         eval_dataset=VALIDATION,
         data_collator=collate,
         callbacks=[Gradients()],
+        **kwargs,
     )
 
 
@@ -269,11 +270,23 @@ def test_a_finished_run_is_not_trained_again(undisturbed) -> None:
         assert torch.equal(value, again.model.state_dict()[name]), name
 
 
-def test_another_recipe_does_not_go_on_from_these_checkpoints(undisturbed) -> None:
-    folder, _ = undisturbed
-    with pytest.raises(CheckpointError, match=r"learning_rate was 0\.003 and is 0\.1.*resume=False"):
-        go_on_from(folder / "checkpoints", replace(CONFIG, learning_rate=0.1))
-    assert go_on_from(folder / "checkpoints", replace(CONFIG, micro_seconds=3.0)) is not None
+@pytest.mark.parametrize(
+    ("change", "rows", "message"),
+    [
+        ({"learning_rate": 0.1}, TRAIN, r"learning_rate was 0\.003 and is 0\.1\. .*resume=False"),
+        ({}, TRAIN[1:], "utterances was '"),
+        ({"micro_seconds": 3.0, "patience": 5}, TRAIN, None),
+    ],
+)
+def test_only_the_same_training_goes_on_from_a_checkpoint(tmp_path, undisturbed, change, rows, message) -> None:
+    config = replace(CONFIG, **change)
+    trainer = trainer_for(tmp_path, config, tiny_model(dropout=0.1, mask=0.1), rows)
+    trainer.args.output_dir = str(undisturbed[0] / "checkpoints")
+    if message is None:
+        assert Path(trainer.newest_checkpoint()).name == "checkpoint-6"
+    else:
+        with pytest.raises(CheckpointError, match=message):
+            trainer.newest_checkpoint()
 
 
 def test_resume_false_begins_afresh(tmp_path: Path) -> None:
@@ -397,3 +410,44 @@ def test_the_best_is_kept_and_training_stops_early(tmp_path, script, patience, b
 def test_a_senseless_recipe_is_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(CONFIG, **change)
+
+
+class Stream:
+    """Rows without a length, read anew for every epoch, as from shards that are too many for the disk."""
+
+    def __init__(self, rows: list[dict]) -> None:
+        self.rows, self.epoch = rows, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self):
+        return iter(self.rows[self.epoch :] + self.rows[: self.epoch])
+
+
+def test_a_stream_is_trained_on_and_gone_on_with(tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=0.0, max_steps=4, evaluations=4, accumulation=2)
+    whole = run(tmp_path / "whole", config, rows=Stream(TRAIN))
+    run(tmp_path / "parts", config, rows=Stream(TRAIN))
+    keep_only(tmp_path / "parts" / "checkpoints", {3})
+    assert newest_whole(tmp_path / "parts" / "checkpoints").name == "checkpoint-3"
+    resumed = run(tmp_path / "parts", config, rows=Stream(TRAIN), model=tiny_model(seed=9, dropout=0.1, mask=0.1))
+    assert resumed.steps == whole.steps == 4
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_a_stream_needs_a_number_of_steps(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="max_steps is not set; a streamed corpus has no length"):
+        run(tmp_path, rows=Stream(TRAIN))
+
+
+def test_tensorboard_events_are_written(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trainer = trainer_for(tmp_path / "checkpoints", tensorboard=tmp_path / "events")
+    trainer.train()
+    events = EventAccumulator(str(tmp_path / "events")).Reload()
+    assert [e.step for e in events.Scalars("loss/train")] == [1, 2, 3]
+    assert [e.value for e in events.Scalars("loss/train")] == pytest.approx(losses(trainer))
+    assert {"wer/validation", "blank_share/validation", "examples_per_second/train"} <= set(events.Tags()["scalars"])

@@ -14,11 +14,9 @@ from tiny import collate, tiny_model, tiny_processor, tiny_rows
 from transformers import TrainerCallback
 
 from asr_helpers import checkpoints
-from asr_helpers.training import CTCTrainer, TrainingConfig, TrainingResult, go_on_from, training_arguments
+from asr_helpers.training import CTCTrainer, TrainingConfig, TrainingResult, training_arguments
 
-CONFIG = TrainingConfig(
-    epochs=2, batch_size=8, learning_rate=3e-3, precision="fp32", log_every=1, evaluations=6, tensorboard=False
-)
+CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=3e-3, precision="fp32", log_every=1, evaluations=6)
 TRAIN, VALIDATION = tiny_rows(21), tiny_rows(7, seed=1)
 
 
@@ -74,7 +72,7 @@ def main() -> None:
         data_collator=collate,
         callbacks=[Watch(options.folder, options.kill_at)],
     )
-    trainer.train(resume_from_checkpoint=go_on_from(folder, config))
+    trainer.train(resume_from_checkpoint=trainer.newest_checkpoint())
     history = [
         {k: v for k, v in entry.items() if "second" not in k and "runtime" not in k}
         for entry in trainer.state.log_history
