@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from .alignment import align
 from .decoding import Alphabet, FrameClock, Hypothesis, collapse
 from .language_model import RESERVED, UNKNOWN, estimate, write_arpa
 from .leaks import refuse_leaks
+from .storage import write_json
 
 __all__ = ["MAX_ORDER", "UNITS", "BeamSearch", "Weights", "write_language_model"]
 
@@ -124,6 +126,19 @@ class BeamSearch:
             self._model = self._library.KenLM(str(self.arpa), self._library.Dictionary(tokens))
         self._tree = self._spellings() if self.unit == "words" else None
 
+    @classmethod
+    def load(cls, arpa: str | Path, alphabet: Alphabet) -> BeamSearch:
+        """Open a language model with the weights that were saved beside it, or the default ones."""
+        saved = _weights_file(Path(arpa))
+        weights = Weights(**json.loads(saved.read_text(encoding="utf-8"))) if saved.is_file() else Weights()
+        return cls(arpa, alphabet, weights=weights)
+
+    def save_weights(self) -> Path:
+        """Keep the weights beside the language model, for ``load``."""
+        path = _weights_file(self.arpa)
+        write_json(self.weights, path)
+        return path
+
     @property
     def unit(self) -> str:
         """What the language model predicts: ``"letters"`` or ``"words"``."""
@@ -199,6 +214,10 @@ class BeamSearch:
             tree.insert(spelling, i, self._model.score(state, i)[1])
         tree.smear(self._library.SmearingMode.MAX)
         return tree
+
+
+def _weights_file(arpa: Path) -> Path:
+    return arpa.with_suffix(".weights.json")
 
 
 def _lexicon(arpa: Path, alphabet: Alphabet) -> tuple[list[str], list[str]]:

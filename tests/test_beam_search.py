@@ -134,6 +134,13 @@ def test_words_with_letters_that_the_model_lacks_are_left_out_and_named(tmp_path
     assert search.words == sorted({w for t in TEXT for w in t.split()})
 
 
+def test_weights_are_kept_beside_the_language_model(tmp_path):
+    arpa = write_language_model(TEXT, tmp_path, unit="words", alphabet=ALPHABET, references=[])
+    assert BeamSearch.load(arpa, ALPHABET).weights == Weights()
+    BeamSearch(arpa, ALPHABET, weights=Weights(0.7, -1.25)).save_weights()
+    assert BeamSearch.load(arpa, ALPHABET).weights == Weights(0.7, -1.25)
+
+
 def test_no_frames_are_no_text(tmp_path):
     arpa = write_language_model(TEXT, tmp_path, unit="letters", alphabet=ALPHABET, references=[])
     found = BeamSearch(arpa, ALPHABET).hypothesis(np.zeros((0, 6), dtype=np.float32), CLOCK)
