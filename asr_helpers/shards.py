@@ -178,20 +178,19 @@ def _prepare(clip: Clip, recipe: Recipe) -> dict[str, Any]:
         return left_out_row(clip.id, "unreadable", str(error), "replace the recording")
     if not np.isfinite(samples).all():
         return left_out_row(clip.id, "not finite", "NaN or infinite samples", "record or export it again")
-    seconds = samples.size / audio.SAMPLING_RATE
-    refused = _refusal(clip, samples.size, seconds, recipe)
-    return refused or {
+    seconds, frames = samples.size / audio.SAMPLING_RATE, int(recipe.frames(samples.size))
+    return _refusal(clip, seconds, frames, recipe) or {
         "id": clip.id,
         "audio": audio.to_int16(samples),
         "labels": clip.labels,
         "seconds": seconds,
-        "frames": int(recipe.frames(samples.size)),
+        "frames": frames,
         "text": clip.text,
         "speaker": clip.speaker,
     }
 
 
-def _refusal(clip: Clip, samples: int, seconds: float, recipe: Recipe) -> dict[str, str] | None:
+def _refusal(clip: Clip, seconds: float, frames: int, recipe: Recipe) -> dict[str, str] | None:
     """Say why a decoded clip cannot be used, if it cannot."""
     if seconds < recipe.min_seconds:
         return left_out_row(clip.id, "too short", f"{seconds:.2f} s", f"min_seconds is {recipe.min_seconds:g}")
@@ -199,7 +198,7 @@ def _refusal(clip: Clip, samples: int, seconds: float, recipe: Recipe) -> dict[s
         return left_out_row(
             clip.id, "too long", f"{seconds:.2f} s", f"split it, or raise max_seconds ({recipe.max_seconds:g})"
         )
-    frames, needed = int(recipe.frames(samples)), ctc_frames_needed(clip.labels)
+    needed = ctc_frames_needed(clip.labels)
     if frames < needed:
         return left_out_row(
             clip.id,
