@@ -12,8 +12,9 @@ import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
 from .aligned import aligned, aligned_html, legend
+from .audio import read_audio
 from .fragments import Fragment, direction, escape, join, note, phrase
-from .players import beside_player, read_player, without_audio, word_player
+from .players import beside_player, clip_button, read_player, without_audio, word_player
 
 __all__ = [
     "Fragment",
@@ -27,6 +28,7 @@ __all__ = [
     "problem_table",
     "table",
     "utterance_table",
+    "with_players",
     "without_audio",
     "word_player",
 ]
@@ -101,6 +103,8 @@ def _plain(value: Any, form: Format | None) -> str:
         return "–"
     if isinstance(value, Fragment):
         return " / ".join(value.text.splitlines())
+    if isinstance(value, list | tuple | np.ndarray):
+        return ", ".join(_plain(item, form) for item in value)
     if form is not None:
         return form.format(value) if isinstance(form, str) else str(form(value))
     if isinstance(value, bool | np.bool_):
@@ -227,6 +231,63 @@ def _compared(row: Mapping[str, Any], corpus_root: str | Path | None, lang: str)
     words = row.get("words")
     both = aligned(row["reference"], row["hypothesis"], times=() if words is None else words, lang=lang)
     return Fragment(beside_player(Path(corpus_root) / row["audio"], both.html), both.text)
+
+
+def with_players(
+    frame: pd.DataFrame,
+    predictions: pd.DataFrame,
+    corpus_root: str | Path,
+    *,
+    column: str = "examples",
+    most: int = 3,
+    margin: float = 0.25,
+) -> pd.DataFrame:
+    """Put a button that plays it in the place of every utterance id.
+
+    Where the row says which words were predicted (``hypothesis``), and their times are known, only those words are
+    played and carried, so that a table of many examples stays small.
+
+    Args:
+        frame: Any table with a column of ids, or of lists of ids.
+        predictions: With ``id``, ``audio``, and ``words`` where known.
+        corpus_root: The corpus folder.
+        column: The column of ids.
+        most: Buttons of a row at most.
+        margin: Seconds played before and after the words.
+    """
+    known = predictions.drop_duplicates("id").set_index("id")
+    rows = frame.to_dict("records")
+    buttons = []
+    for row in rows:
+        ids = [row[column]] if isinstance(row[column], str) else list(row[column])[:most]
+        parts = [_clip(i, known, Path(corpus_root), str(row.get("hypothesis") or ""), margin) for i in ids]
+        buttons.append(Fragment(" ".join(parts), ", ".join(map(str, ids))))
+    return frame.assign(**{column: pd.Series(buttons, index=frame.index, dtype=object)})
+
+
+def _clip(name: str, known: pd.DataFrame, root: Path, wanted: str, margin: float) -> str:
+    """A button for one utterance, or for the words wanted of it."""
+    if name not in known.index:
+        return escape(name)
+    try:
+        samples, rate = read_audio(root / known.at[name, "audio"])
+    except (OSError, ValueError) as error:
+        return f'<span class="note" title="{escape(error)}">{escape(name)}: no audio</span>'
+    words = known.at[name, "words"] if "words" in known else None
+    span = _find(wanted.split(), [] if words is None else list(words))
+    if span:
+        first, last = max(0, round((span[0] - margin) * rate)), round((span[1] + margin) * rate)
+        samples = samples[first:last]
+    return clip_button(samples, f"▶ {name}", rate, label=f"{wanted or 'all'} in utterance {name}")
+
+
+def _find(wanted: list[str], words: list[Mapping[str, Any]]) -> tuple[float, float] | None:
+    """Seconds of the first place where the words stand beside one another."""
+    spoken = [word["word"] for word in words]
+    for i in range(len(spoken) - len(wanted) + 1 if wanted else 0):
+        if spoken[i : i + len(wanted)] == wanted:
+            return float(words[i]["start"]), float(words[i + len(wanted) - 1]["end"])
+    return None
 
 
 def _players(rows: pd.DataFrame, corpus_root: str | Path) -> list[Fragment]:

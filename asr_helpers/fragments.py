@@ -56,8 +56,10 @@ _RULES = """
 .asr ins.word { background: color-mix(in srgb, var(--add) 22%, transparent);
   text-decoration: underline double var(--add); text-underline-offset: .3em }
 .asr .sub { background: var(--faint); box-shadow: inset 0 0 0 1px var(--soft) }
-.asr .sub del { color: var(--miss); text-decoration: underline dotted 2.5px; text-underline-offset: .32em }
-.asr .sub ins { color: var(--add); text-decoration: underline solid 2.5px; text-underline-offset: .32em }
+.asr .sub del { color: color-mix(in srgb, var(--miss) 70%, currentColor);
+  text-decoration: underline dotted 2.5px; text-underline-offset: .32em }
+.asr .sub ins { color: color-mix(in srgb, var(--add) 70%, currentColor);
+  text-decoration: underline solid 2.5px; text-underline-offset: .32em }
 .asr button.play { font: inherit; color: inherit; background: var(--faint); border: 1px solid var(--soft);
   border-radius: .35em; padding: 0 .4em; margin: .1em; cursor: pointer }
 .asr button.play:hover, .asr button.play:focus-visible { outline: 2px solid var(--add); outline-offset: 1px }

@@ -1,5 +1,7 @@
 """Tables and alignments: escaped, right to left, and marked by more than colour."""
 
+import base64
+import io
 import itertools
 import re
 from html.parser import HTMLParser
@@ -7,9 +9,18 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from asr_helpers.aligned import aligned, letter_runs
-from asr_helpers.display import Fragment, picked, prediction_table, problem_table, table, utterance_table
+from asr_helpers.display import (
+    Fragment,
+    picked,
+    prediction_table,
+    problem_table,
+    table,
+    utterance_table,
+    with_players,
+)
 from asr_helpers.edits import align_words
 from asr_helpers.fragments import STYLE, direction, escape, join, phrase, visible
 
@@ -245,3 +256,29 @@ def test_a_notebook_gets_html_and_text():
     bundle = join([table(pd.DataFrame({"x": [1]})), aligned("a", "b")])._repr_mimebundle_()
     assert bundle["text/html"].startswith("<style>") and "<table" in bundle["text/html"]
     assert "reference:  <a>" in bundle["text/plain"] and "<table" not in bundle["text/plain"]
+
+
+def test_lists_in_cells_are_joined():
+    assert table(pd.DataFrame({"ids": [["1", "2"], np.array([])]})).html.count("1, 2") == 1
+
+
+def test_examples_play_just_the_words(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.repeat([0.0, 0.4, 0.0], 16_000), 16_000)  # loud in its second second
+    words = [{"word": w, "start": t, "end": t + 0.4} for w, t in (("وہ", 0.3), ("سکول", 1.3), ("گیا", 2.3))]
+    known = pd.DataFrame({"id": ["a", "b"], "audio": ["a.wav", "missing.wav"], "words": [words, None]})
+    frame = pd.DataFrame(
+        {"hypothesis": ["سکول", "وہ سکول", "کتاب", None], "examples": [["a"], ["a"], ["a", "b"], ["c"]]}
+    )
+    cells = with_players(frame, known, tmp_path)["examples"]
+    uris = [re.findall(r'src="data:audio/mpeg;base64,([^"]*)"', cell.html) for cell in cells]
+    heard = [[soundfile.read(io.BytesIO(base64.b64decode(u)))[0] for u in row] for row in uris]
+    assert [[round(len(h) / 16_000, 2) for h in row] for row in heard] == [[0.9], [1.9], [3.0], []]
+    assert "b: no audio" in cells[2].html and cells[3].html == "c" and cells[2].text == "a, b"
+    assert np.mean(np.abs(heard[0][0]) > 0.1) > 0.7
+
+
+def test_one_id_a_row_gets_one_player(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(1_600, 0.1), 16_000)
+    known = pd.DataFrame({"id": ["ab"], "audio": ["a.wav"]})
+    cells = with_players(pd.DataFrame({"id": ["ab"]}), known, tmp_path, column="id")["id"]
+    assert cells[0].html.count("<button") == 1 and "▶ ab" in cells[0].html

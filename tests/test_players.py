@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from asr_helpers.players import (
     COMPRESSION,
     audio_uri,
     beside_player,
+    clip_button,
     encode,
     player,
     read_player,
@@ -83,7 +85,13 @@ def test_sound_loads_only_when_asked_for():
 
 
 def test_labels_are_escaped():
-    assert "<img" not in player(clicks(), label='"><img src=x onerror=alert(1)>')
+    seen = []
+    reader = HTMLParser()
+    reader.handle_starttag = lambda tag, attributes: seen.append((tag, dict(attributes)))
+    label = '" onplay="alert(1)"><img src=x onerror=alert(1)>'
+    reader.feed(player(clicks(), label=label))
+    [(tag, attributes)] = seen
+    assert tag == "audio" and attributes["aria-label"] == label and "onplay" not in attributes
 
 
 def test_words_are_buttons_with_their_times_in_reading_order():
@@ -133,3 +141,4 @@ def test_committed_markup_holds_no_sound():
     markup = word_player(clicks(), [{"word": "کتاب", "start": 0.5, "end": 1.0}]) + player(clicks())
     bare = without_audio(markup)
     assert "<audio" not in bare and "base64" not in bare and "کتاب" in bare and bare.count("run the notebook") == 2
+    assert "run the notebook" not in without_audio(clip_button(clicks(), "▶ 12", label="x"))

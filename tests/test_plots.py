@@ -181,6 +181,13 @@ def test_steps_have_one_column_a_frame_in_every_row():
     assert "کک ہے" in markup  # the text is that of all frames, not of the window
 
 
+def test_a_run_that_began_before_the_window_is_counted_where_it_began():
+    path = [3, 3, 3, 0, 4]
+    kept = [collapse_steps(path_probs(path), TOKENS, 0.02, span=(first, 5)).html for first in (0, 1)]
+    last_rows = [markup.split("3. blanks dropped")[1].split("</tr>")[0] for markup in kept]
+    assert [row.count("ک") for row in last_rows] == [1, 0] and all(row.count("ہ") == 1 for row in last_rows)
+
+
 def test_top_tokens_are_sorted_shares():
     shown = top_tokens(np.log([[0.1, 0.0001, 0.2, 0.6, 0.05, 0.0499]]), 0, TOKENS, count=3)
     assert shown.text.split()[2:] == ["ک", "0.600", "␣", "0.200", "∅", "0.100"]
