@@ -6,6 +6,7 @@ import base64
 import io
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from matplotlib.text import Text
 
 from .fragments import Fragment, escape
 
-__all__ = ["COLOURS", "figure", "finish", "label_letters", "letter_label", "picture", "png"]
+__all__ = ["COLOURS", "Picture", "figure", "finish", "label_letters", "letter_label", "picture", "png"]
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -92,8 +93,21 @@ def png(fig: Figure, *, limit: int = 100_000) -> bytes:
     return few.getvalue()
 
 
-def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Fragment:
-    """Put a figure inline, as a picture that a page holds and a screen reader can name.
+@dataclass(frozen=True)
+class Picture(Fragment):
+    """A figure of a bounded size: a notebook shows the PNG itself, a report holds it inline."""
+
+    png: bytes = b""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"image/png": base64.b64encode(self.png).decode("ascii"), "text/plain": self.text}
+
+
+def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Picture:
+    """Finish a figure as a picture of at most so many bytes, which a screen reader can name.
+
+    As the last line of a cell it takes the place of ``plt.show()``, whose PNG of a spectrogram has three times the
+    size that a committed notebook should carry.
 
     Args:
         fig: Any figure; it is closed, so that a notebook does not show it a second time.
@@ -101,9 +115,11 @@ def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Fragment:
         limit: Bytes of the picture at most.
     """
     width = round(fig.get_figwidth() * DPI)  # as wide as drawn, even if the file had to make do with fewer dots
-    uri = base64.b64encode(png(fig, limit=limit)).decode("ascii")
+    data = png(fig, limit=limit)
     plt.close(fig)
-    return Fragment(f'<img width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{uri}">', f"[picture: {alt}]")
+    uri = base64.b64encode(data).decode("ascii")
+    markup = f'<img width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{uri}">'
+    return Picture(markup, f"[picture: {alt}]", data)
 
 
 @cache

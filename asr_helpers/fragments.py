@@ -111,6 +111,9 @@ _RULES = """
 """
 STYLE = re.sub(r"\s+", " ", _RULES.replace("FONTS", FONTS)).strip()
 
+ARABIC = "\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufefc"
+QUOTED = re.compile(f"([{ARABIC}](?:[{ARABIC}\u200c\u200d ]*[{ARABIC}])?)")  # words of Arabic script side by side
+
 
 @dataclass(frozen=True)
 class Fragment:
@@ -173,10 +176,15 @@ def direction(text: str) -> str:
 
 
 def phrase(text: str, *, lang: str = "ur") -> str:
-    """Mark a piece of a transcript with its language and direction, isolated from the text around it."""
-    way = direction(text)
-    if way == "ltr":
-        return f'<span dir="ltr">{escape(text)}</span>'
+    """Mark text with its language and direction, isolated from the text around it.
+
+    A sentence in Latin letters that quotes Urdu stays left to right, and only what it quotes is marked.
+    """
+    if direction(text) == "ltr":
+        parts = QUOTED.split(text)  # what is quoted stands at the odd places
+        mark = f'<bdi class="ur" dir="rtl" lang="{escape(lang)}">'
+        inner = "".join(f"{mark}{escape(p)}</bdi>" if i % 2 else escape(p) for i, p in enumerate(parts))
+        return f'<span dir="ltr">{inner}</span>'
     return f'<span class="ur" dir="rtl" lang="{escape(lang)}">{escape(text)}</span>'
 
 

@@ -112,6 +112,13 @@ def test_urdu_is_marked_with_language_and_direction():
     assert 'dir="ltr"' in phrase("hello")
 
 
+def test_a_quotation_runs_its_own_way():
+    page = Page(phrase("80 sentences, the first: «دریا کے موڑ» and <b>"))
+    assert page.text == "80 sentences, the first: «دریا کے موڑ» and <b>"
+    assert [(t, a.get("dir")) for t, a in page.elements] == [("span", "ltr"), ("bdi", "rtl")]
+    assert ">دریا کے موڑ</bdi>" in phrase("the first sentence: «دریا کے موڑ»")
+
+
 def column_words(markup: str, line: str) -> list[str]:
     """Words of one line of an alignment, gaps as empty strings, as a browser would lay them out."""
     found = []

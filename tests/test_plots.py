@@ -1,5 +1,6 @@
 """Pictures: helpers return the axes they drew on, with units, the numbers asked for, and files of a bounded size."""
 
+import base64
 import io
 
 import numpy as np
@@ -156,6 +157,17 @@ def test_an_inline_picture_names_itself_and_closes():
     shown = plots.picture(fig, alt='what "it" shows')
     assert 'alt="what &quot;it&quot; shows"' in shown.html and 'width="900"' in shown.html
     assert plt.get_fignums() == before
+    bundle = shown._repr_mimebundle_()
+    assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).size == (900, 280)
+    assert bundle["text/plain"] == '[picture: what "it" shows]' and "text/html" not in bundle
+
+
+def test_a_spectrogram_of_noise_stays_below_the_limit():
+    noise = np.random.default_rng(0).normal(0, 0.1, 4 * 22_050)
+    fig, (one, two) = plots.figure(2)
+    plots.waveform(noise, 22_050, one)
+    plots.spectrogram(noise, 22_050, two)
+    assert len(plots.picture(fig, alt="noise").png) <= 100_000
 
 
 def test_pictures_need_no_pyplot():
