@@ -172,7 +172,7 @@ def training_arguments(
         dataloader_persistent_workers=config.workers > 0,
         dataloader_pin_memory=device.startswith("cuda"),
         remove_unused_columns=False,  # the collator needs the ids and the durations
-        use_cpu=use_cpu,
+        use_cpu=device == "cpu",  # without it the Trainer takes bf16 for a wish for a GPU
         report_to="none",
         disable_tqdm=True,
         push_to_hub=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -192,15 +192,15 @@ class CTCTrainer(SafeTrainer):
         """Add one micro-batch's gradient; where the memory does not suffice, in smaller pieces."""
         model.train()
         self._freeze_or_thaw()
-        loss = self._passes(model, [inputs], num_items_in_batch)
+        loss = self.passes(model, [inputs], num_items_in_batch)
         while loss is None:
-            self._make_room()
+            self.make_room()
             self.optimizer.zero_grad()  # half a backward pass may have left its traces: compute the step anew
-            loss = self._passes(model, self.micro_batches[: self.done + 1], num_items_in_batch)
+            loss = self.passes(model, self.micro_batches[: self.done + 1], num_items_in_batch)
         self.done += 1
         return loss
 
-    def _passes(self, model: nn.Module, batches: list[dict[str, Any]], count: torch.Tensor | None) -> Any:
+    def passes(self, model: nn.Module, batches: list[dict[str, Any]], count: torch.Tensor | None) -> Any:
         """Forward and backward over micro-batches; the last one's loss, or ``None`` when out of memory."""
         try:
             for batch in batches:
@@ -218,7 +218,7 @@ class CTCTrainer(SafeTrainer):
                 raise
             return None
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
         """Halve the pieces from now on, or say what to do where that cannot help."""
         pieces = self.halvings.cut([piece for batch in self.micro_batches for piece in batch["pieces"]])
         if not self.halvings.can_help(pieces):
@@ -313,19 +313,22 @@ class CTCTrainer(SafeTrainer):
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
         """Count errors batch by batch; keep the sums and the texts, never the logits."""
-        tally = Tally.empty(self.alphabet, self.unknown)
-        training, _ = (
-            self.model.training,
-            self.model.eval(),
-        )  # not the wrapper: its processes would wait for each other
-        for batch in dataloader:
-            for piece in batch["pieces"]:
-                self._count(tally, piece)
-        self.model.train(training)
+        tally = self.tally(dataloader)
         sums = add_up(tally.sums.float() if self.args.device.type == "mps" else tally.sums, self.args.device)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in tally.metrics(sums).items()}
         count = int(metrics.pop(f"{metric_key_prefix}_utterances"))
         return EvalLoopOutput(predictions=tally.hypotheses, label_ids=None, metrics=metrics, num_samples=count)
+
+    def tally(self, batches: Iterable[dict[str, Any]]) -> Tally:
+        """Count this process's share of an evaluation, without talking to the other processes."""
+        tally = Tally.empty(self.alphabet, self.unknown)
+        training = self.model.training
+        self.model.eval()  # the model itself, not its wrapper for several processes, which would wait for the others
+        for batch in batches:
+            for piece in batch["pieces"]:
+                self._count(tally, piece)
+        self.model.train(training)
+        return tally
 
     @torch.no_grad()
     def _count(self, tally: Tally, piece: dict[str, Any]) -> None:

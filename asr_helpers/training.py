@@ -11,11 +11,20 @@ import pandas as pd
 import torch
 
 from asr_helpers.checkpoints import clear
+from asr_helpers.preflight import preflight, preflight_lines, require_ready
 from asr_helpers.recipe import TrainingConfig, training_arguments
 from asr_helpers.trainer import CTCTrainer
 from asr_helpers.training_log import read_log
 
-__all__ = ["CTCTrainer", "TrainingConfig", "TrainingResult", "train", "training_arguments"]
+__all__ = [
+    "CTCTrainer",
+    "TrainingConfig",
+    "TrainingResult",
+    "preflight",
+    "require_ready",
+    "train",
+    "training_arguments",
+]
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ class TrainingResult:
         best_wer: Its validation WER.
         best_cer: Its validation CER.
         notes: Sentences printed on the way: a blank plateau.
+        preflight: What was checked before the first step (``preflight.PREFLIGHT_COLUMNS``).
     """
 
     model: Any
@@ -39,10 +49,11 @@ class TrainingResult:
     best_wer: float
     best_cer: float
     notes: tuple[str, ...]
+    preflight: pd.DataFrame
 
     @classmethod
-    def of(cls, trainer: CTCTrainer) -> TrainingResult:
-        """Gather the result from a trainer whose ``train`` has returned."""
+    def of(cls, trainer: CTCTrainer, preflight: pd.DataFrame) -> TrainingResult:
+        """Gather the result from a trainer whose ``train`` has returned, and its ``preflight`` table."""
         state, log = trainer.state, read_log(trainer.log_path)
         best = log[(log["split"] == "validation") & (log["step"] == (state.best_global_step or -1))]
         values = dict(zip(best["name"], best["value"], strict=True))
@@ -54,6 +65,7 @@ class TrainingResult:
             best_wer=values.get("wer", float("nan")),
             best_cer=values.get("cer", float("nan")),
             notes=tuple(trainer.plateau.notes),
+            preflight=preflight,
         )
 
 
@@ -86,6 +98,7 @@ def train(
         use_cpu: Train on the CPU although there is a GPU.
 
     Raises:
+        ValueError: The preflight found an error; every one is named with its fix.
         CheckpointError: A checkpoint cannot be written, or the present ones belong to another recipe.
         FloatingPointError: A loss is not finite; the utterances are named.
         MemoryError: Not even one utterance fits into memory.
@@ -106,5 +119,10 @@ def train(
     if not resume and arguments.should_save:
         clear(folder)
     trainer.accelerator.wait_for_everyone()
-    trainer.train(resume_from_checkpoint=trainer.newest_checkpoint())
-    return TrainingResult.of(trainer)
+    checkpoint = trainer.newest_checkpoint()
+    table = preflight(trainer, measure=checkpoint is None)
+    if arguments.should_save:
+        print(preflight_lines(table), flush=True)
+    require_ready(table)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    return TrainingResult.of(trainer, table)

@@ -217,7 +217,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_utterance(tmp_path: Path) 
     rows = tiny_rows(16)
     rows[5] = {**rows[5], "audio": rows[5]["audio"].astype(np.float32) * np.nan}
     with pytest.raises(FloatingPointError, match=r"utterances of the batch: 0-5\."):
-        run(tmp_path, rows=rows, model=tiny_model())
+        trainer_for(tmp_path, rows=rows).train()
 
 
 def test_two_runs_are_equal_to_the_last_digit(tmp_path: Path, undisturbed) -> None:

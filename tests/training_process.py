@@ -14,7 +14,7 @@ from tiny import collate, tiny_model, tiny_processor, tiny_rows
 from transformers import TrainerCallback
 
 from asr_helpers import checkpoints
-from asr_helpers.training import CTCTrainer, TrainingConfig, TrainingResult, training_arguments
+from asr_helpers.training import CTCTrainer, TrainingConfig, training_arguments
 
 CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=3e-3, precision="fp32", log_every=1, evaluations=6)
 TRAIN, VALIDATION = tiny_rows(21), tiny_rows(7, seed=1)
@@ -81,7 +81,7 @@ def main() -> None:
     hypotheses = trainer.evaluation_loop(trainer.get_eval_dataloader(), "Evaluation").predictions
     (options.folder / f"hypotheses-{rank}.json").write_text(json.dumps(sorted(hypotheses)))
     torch.save(trainer.model.state_dict(), options.folder / f"final-{rank}.pt")
-    assert TrainingResult.of(trainer).steps == trainer.state.max_steps
+    assert trainer.state.global_step == trainer.state.max_steps
 
 
 if __name__ == "__main__":
