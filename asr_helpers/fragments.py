@@ -8,14 +8,15 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["FONTS", "STYLE", "Fragment", "direction", "escape", "join", "note", "phrase", "styled", "visible"]
+__all__ = ["STYLE", "Fragment", "direction", "escape", "join", "note", "phrase", "styled", "visible"]
 
-# Naskh comes first wherever letters are compared: in Nastaliq the letters of a word stand above one
-# another, and a mark on one letter lands on its neighbours.
-FONTS = (
+# Urdu is read in Nastaliq. Where single letters are marked it is set in Naskh, as other languages are everywhere: in
+# Nastaliq the letters of a word stand above one another, and a mark on one lands on its neighbour.
+NASKH = (
     '"Noto Naskh Arabic","Scheherazade New","Urdu Typesetting","Geeza Pro","Noto Nastaliq Urdu",'
     '"Jameel Noori Nastaleeq","Segoe UI","DejaVu Sans",sans-serif'
 )
+NASTALIQ = f'"Noto Nastaliq Urdu","Jameel Noori Nastaleeq","Urdu Typesetting",{NASKH}'
 
 # Colours are half transparent or middling, so that they keep their contrast on a light and on a dark page
 # without asking which one it is: JupyterLab, VS Code, Colab and a browser each say it in another way.
@@ -34,7 +35,8 @@ _RULES = """
 .asr .grid .rtl { text-align: right }
 .asr caption { caption-side: top; text-align: left; font-weight: 600; padding: .2em .7em .5em;
   color: inherit }
-.asr .ur { font-family: FONTS; font-size: 1.25em; line-height: 1.9 }
+.asr .ur { font-family: NASKH; font-size: 1.25em; line-height: 1.9 }
+.asr .read:lang(ur) { font-family: NASTALIQ; font-size: 1.15em; line-height: 2.2 }
 .asr .note { opacity: .75; font-size: .93em; margin: .25em .7em }
 .asr .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap }
@@ -109,7 +111,7 @@ _RULES = """
 }
 @media print { .asr audio { display: none } .asr tr { break-inside: avoid } }
 """
-STYLE = re.sub(r"\s+", " ", _RULES.replace("FONTS", FONTS)).strip()
+STYLE = re.sub(r"\s+", " ", _RULES.replace("NASKH", NASKH).replace("NASTALIQ", NASTALIQ)).strip()
 
 ARABIC = "\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufefc"
 QUOTED = re.compile(f"([{ARABIC}](?:[{ARABIC}\u200c\u200d ]*[{ARABIC}])?)")  # words of Arabic script side by side
@@ -185,7 +187,7 @@ def phrase(text: str, *, lang: str = "ur") -> str:
         mark = f'<bdi class="ur" dir="rtl" lang="{escape(lang)}">'
         inner = "".join(f"{mark}{escape(p)}</bdi>" if i % 2 else escape(p) for i, p in enumerate(parts))
         return f'<span dir="ltr">{inner}</span>'
-    return f'<span class="ur" dir="rtl" lang="{escape(lang)}">{escape(text)}</span>'
+    return f'<span class="ur read" dir="rtl" lang="{escape(lang)}">{escape(text)}</span>'
 
 
 def note(text: str) -> Fragment:

@@ -172,7 +172,7 @@ def word_player(
         f'<div class="words" onclick="{escape(WORD_HANDLER)}">'
         f"{_audio(audio_uri(samples, sampling_rate), label, more)}"
         f"{_timeline(samples, words, spans, seconds, way)}"
-        f'<div class="ur sentence" {group}>{buttons}</div></div>'
+        f'<div class="ur read sentence" {group}>{buttons}</div></div>'
     )
 
 
