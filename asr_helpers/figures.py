@@ -53,13 +53,13 @@ def figure(
         **options,
     )
     for ax in np.ravel(axes):
-        ax.spines[["top", "right"]].set_visible(False)
         ax.set_axisbelow(True)
     return fig, axes
 
 
 def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
     """Write the finding above the axes and the units beside them."""
+    ax.spines[["top", "right"]].set_visible(False)
     # A left-to-right mark first: a title that begins with an Urdu letter is an English sentence all the same.
     ax.set_title("\u200e" + title if title else "", loc="left", fontsize=11, fontfamily=_families())
     if xlabel:

@@ -67,7 +67,7 @@ _RULES = """
 .asr button.play:hover, .asr button.play:focus-visible { outline: 2px solid var(--add); outline-offset: 1px }
 .asr audio { width: 15em; max-width: 100%; height: 2.3em; vertical-align: middle }
 .asr .listed { display: flex; gap: 1em; align-items: center; border-bottom: 1px solid var(--soft); padding: .2em 0 }
-.asr .listed .note { flex: 0 0 11em; margin: 0 .7em }
+.asr .listed .note { flex: 0 0 13em; margin: 0 .7em }
 .asr .listed .said { flex: 1 1 auto; text-align: end; min-width: 0 }
 .asr table.frames { border-collapse: collapse; border: 0; margin: .3em 0; font-size: 13px }
 .asr .frames th { text-align: left; white-space: nowrap; padding-right: .8em; font-weight: 600 }

@@ -71,7 +71,7 @@ def sample_browser(
             f"{rows['seconds'].iat[i]:.2f} s",
             *(str(rows[c].iat[i]) for c in ("speaker", "split") if _has(rows, c, i)),
         ]
-        return _listed(facts, phrase(transcripts[i], lang=lang))
+        return _listed([" · ".join(facts)], phrase(transcripts[i], lang=lang))
 
     def detail(i: int) -> str:
         return (
