@@ -19,7 +19,7 @@ from asr_helpers.rehearsal import accumulation_gap, first_rows, rehearse, wer_be
 if TYPE_CHECKING:
     from asr_helpers.trainer import CTCTrainer
 
-__all__ = ["PREFLIGHT_COLUMNS", "preflight", "preflight_lines", "require_ready"]
+__all__ = ["PREFLIGHT_COLUMNS", "preflight", "preflight_lines", "require_no_errors"]
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 PREFLIGHT_COLUMNS = ["check", "value", "verdict", "advice"]
@@ -70,7 +70,7 @@ def preflight(trainer: CTCTrainer, *, measure: bool = True) -> pd.DataFrame:
     return pd.DataFrame([check.row() for check in checks], columns=PREFLIGHT_COLUMNS)
 
 
-def require_ready(table: pd.DataFrame) -> None:
+def require_no_errors(table: pd.DataFrame) -> None:
     """Stop when the preflight found an error.
 
     Raises:

@@ -16,7 +16,7 @@ from asr_helpers.precision import choose_precision
 __all__ = ["TrainingConfig", "training_arguments", "world_size"]
 
 # What may differ between a run and its continuation: how steps are computed, not which they are.
-FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every"}
+FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every", "push_to_hub"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class TrainingConfig:
         log_every: Steps between two lines of the log.
         seed: Seed of the order of the utterances, dropout and masking.
         workers: Processes that read and collate; 0: this one.
+        push_to_hub: Hub repository (``"name/repository"``) for the finished model; ``None``: nothing leaves
+            this machine.
     """
 
     epochs: float = 20.0
@@ -74,6 +76,7 @@ class TrainingConfig:
     log_every: int = 10
     seed: int = 1
     workers: int = 0
+    push_to_hub: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("warmup", "decay_from", "encoder_frozen"):

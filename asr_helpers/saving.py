@@ -59,8 +59,14 @@ class SafeTrainer(Trainer):
 
     recipe: dict[str, Any]
 
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Train; ``True`` goes on from the newest whole checkpoint of this very training, if there is one."""
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = self.newest_checkpoint()
+        return super().train(resume_from_checkpoint, *args, **kwargs)
+
     def newest_checkpoint(self) -> str | None:
-        """Find the checkpoint to go on from, for ``train(resume_from_checkpoint=...)``.
+        """Find the checkpoint that ``train(resume_from_checkpoint=True)`` goes on from.
 
         Returns:
             Path of the newest whole checkpoint, or ``None`` to begin.

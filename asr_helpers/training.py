@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 from asr_helpers.checkpoints import clear
-from asr_helpers.preflight import preflight, preflight_lines, require_ready
+from asr_helpers.preflight import preflight, preflight_lines, require_no_errors
+from asr_helpers.publishing import publish
 from asr_helpers.recipe import TrainingConfig, training_arguments
 from asr_helpers.trainer import CTCTrainer
 from asr_helpers.training_log import read_log
@@ -21,10 +22,14 @@ __all__ = [
     "TrainingConfig",
     "TrainingResult",
     "preflight",
-    "require_ready",
+    "require_no_errors",
     "train",
     "training_arguments",
 ]
+
+
+VALIDATION_COLUMNS = ["step", "epoch", "training_loss", "validation_loss", "wer", "cer"]
+VALIDATION_COLUMNS += ["blank_share", "empty_share", "unknown_share"]
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,11 @@ class TrainingResult:
     best_wer: float
     best_cer: float
     notes: tuple[str, ...]
-    preflight: pd.DataFrame
+    preflight: pd.DataFrame | None = None
 
     @classmethod
-    def of(cls, trainer: CTCTrainer, preflight: pd.DataFrame) -> TrainingResult:
-        """Gather the result from a trainer whose ``train`` has returned, and its ``preflight`` table."""
+    def of(cls, trainer: CTCTrainer, preflight: pd.DataFrame | None = None) -> TrainingResult:
+        """Gather the result from a trainer whose ``train`` has returned."""
         state, log = trainer.state, read_log(trainer.log_path)
         best = log[(log["split"] == "validation") & (log["step"] == (state.best_global_step or -1))]
         values = dict(zip(best["name"], best["value"], strict=True))
@@ -67,6 +72,16 @@ class TrainingResult:
             notes=tuple(trainer.plateau.notes),
             preflight=preflight,
         )
+
+    def validations(self) -> pd.DataFrame:
+        """One row a validation: step, epoch, training and validation loss, WER, CER, shares of the diagnostics."""
+        table = self.log[self.log["split"] == "validation"].pivot(
+            index=["step", "epoch"], columns="name", values="value"
+        )
+        training = self.log[(self.log["split"] == "train") & (self.log["name"] == "loss")].set_index("step")["value"]
+        table = table.rename(columns={"loss": "validation_loss"}).reset_index()
+        table["training_loss"] = [training[training.index <= step].iloc[-1] for step in table["step"]]
+        return table[VALIDATION_COLUMNS].rename_axis(columns=None)
 
 
 def train(
@@ -123,6 +138,9 @@ def train(
     table = preflight(trainer, measure=checkpoint is None)
     if arguments.should_save:
         print(preflight_lines(table), flush=True)
-    require_ready(table)
+    require_no_errors(table)
     trainer.train(resume_from_checkpoint=checkpoint)
-    return TrainingResult.of(trainer, table)
+    result = TrainingResult.of(trainer, table)
+    if config.push_to_hub and arguments.should_save:
+        print(publish(result.model, processor, config.push_to_hub), flush=True)
+    return result

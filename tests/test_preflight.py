@@ -15,7 +15,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 from asr_helpers.exact import make_exact
 from asr_helpers.losses import ctc_losses
-from asr_helpers.preflight import PREFLIGHT_COLUMNS, preflight, preflight_lines, require_ready
+from asr_helpers.preflight import PREFLIGHT_COLUMNS, preflight, preflight_lines, require_no_errors
 from asr_helpers.training import CTCTrainer, TrainingConfig, train, training_arguments
 
 CONFIG = TrainingConfig(epochs=40, batch_size=8, precision="fp32")
@@ -56,7 +56,7 @@ def test_a_sound_training_passes_every_check(tmp_path: Path) -> None:
     assert list(doubtful["check"]) == ["audio hours"], doubtful  # fifteen seconds of audio
     assert table.loc[table["verdict"] == "ok", "advice"].eq("").all()
     assert {"total steps", "peak memory", "expected time", "accumulation scaling"} <= set(table["check"])
-    require_ready(table)
+    require_no_errors(table)
     assert row(table, "total steps").value == "120 (40.0 epochs of 3)"
 
 
@@ -137,8 +137,8 @@ def test_what_is_wrong_is_found(tmp_path: Path, check: str, verdict: str, value:
 def test_errors_stop_with_their_fix_and_warnings_do_not(tmp_path: Path) -> None:
     table = preflight(trainer_for(tmp_path, replace(CONFIG, epochs=2, warmup=0.93)), measure=False)
     with pytest.raises(ValueError, match=r"not ready:\n- warmup share: 100% .*a warmup of about 0\.05$"):
-        require_ready(table)
-    require_ready(table[table["verdict"] != "error"])
+        require_no_errors(table)
+    require_no_errors(table[table["verdict"] != "error"])
     assert "warning: total steps: 6" in preflight_lines(table)
 
 

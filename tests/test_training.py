@@ -356,6 +356,14 @@ def test_the_log_has_what_issue_and_plots_need(undisturbed) -> None:
     assert sorted(result.log.query("split == 'validation'")["step"].unique()) == [1, 2, 3, 4, 5, 6]
 
 
+def test_each_validation_is_a_row(undisturbed) -> None:
+    _, result = undisturbed
+    table = result.validations()
+    assert list(table["step"]) == [1, 2, 3, 4, 5, 6]
+    assert list(table.columns[:6]) == ["step", "epoch", "training_loss", "validation_loss", "wer", "cer"]
+    assert table.set_index("step")["wer"][result.best_step] == result.best_wer == table["wer"].min()
+
+
 class Scripted(CTCTrainer):
     """Validation results from a list."""
 

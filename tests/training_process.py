@@ -72,7 +72,7 @@ def main() -> None:
         data_collator=collate,
         callbacks=[Watch(options.folder, options.kill_at)],
     )
-    trainer.train(resume_from_checkpoint=trainer.newest_checkpoint())
+    trainer.train(resume_from_checkpoint=True)
     history = [
         {k: v for k, v in entry.items() if "second" not in k and "runtime" not in k}
         for entry in trainer.state.log_history
