@@ -44,8 +44,8 @@ def locate_checkpoint(checkpoint: str | Path, *, revision: str | None = None, we
         raise CheckpointUnavailable(f"{checkpoint} has no config.json: it is no checkpoint of transformers")
     if weights and not _has(folder, SAFE_WEIGHTS) and not _has(folder, PICKLED_WEIGHTS):
         raise CheckpointUnavailable(
-            f"{checkpoint} has no weights (model.safetensors or pytorch_model.bin); if its training was stopped, "
-            "run notebook 04 again, otherwise fetch the checkpoint again"
+            f"{checkpoint} has no weights here (no model.safetensors or pytorch_model.bin in {folder}); "
+            "if its training was stopped, run notebook 04 again, otherwise fetch the checkpoint again"
         )
     return folder
 
@@ -56,8 +56,14 @@ def _has(folder: Path, patterns: list[str]) -> bool:
 
 def _fetch(checkpoint: str, revision: str | None, weights: bool) -> Path:
     """Fetch an id from the Hub, or find its copy in the cache."""
+    import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     if not HUB_ID.match(checkpoint):
         raise CheckpointUnavailable(f"there is no folder {checkpoint} (seen from {Path.cwd()})")
@@ -71,10 +77,12 @@ def _fetch(checkpoint: str, revision: str | None, weights: bool) -> Path:
             f"there is no folder {checkpoint} (seen from {Path.cwd()}), and the Hugging Face Hub has no such id, "
             "or not for you: check its spelling; for a private or gated one, run `hf auth login` first"
         ) from error
-    except (LocalEntryNotFoundError, ConnectionError, OSError, HfHubHTTPError) as error:
+    except RevisionNotFoundError as error:
+        raise CheckpointUnavailable(f"{checkpoint} has no revision {revision!r} on the Hugging Face Hub") from error
+    except (LocalEntryNotFoundError, ConnectionError, httpx.TransportError, HfHubHTTPError) as error:
         raise HubUnavailable(
             f"{checkpoint} is no folder here (seen from {Path.cwd()}), and the Hugging Face Hub cannot be reached to "
             f"fetch it. Connect to the network, or fetch it elsewhere with `hf download {checkpoint}` and give the "
-            "folder's path as the checkpoint"
+            f"folder's path as the checkpoint ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error
     return folder
