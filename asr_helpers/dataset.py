@@ -158,7 +158,7 @@ def stream_prepared(
     For corpora larger than memory, or than this machine's disk: the shards may lie on another machine.
 
     Args:
-        source: The dataset's folder; or the shards themselves, as paths or as URLs that fsspec opens.
+        source: The dataset's folder, or the shards themselves; as paths, or as URLs that fsspec opens.
         split: Which split of the folder.
         rank: Number of this process; each one reads other rows (other shards, where their number divides
             evenly).
@@ -176,12 +176,7 @@ def stream_prepared(
     from datasets import IterableDataset
     from datasets.distributed import split_dataset_by_node
 
-    if isinstance(source, (str, Path)):
-        files = [str(Path(source) / split / name) for name in _shard_names(Path(source) / split)]
-    else:
-        files = [str(file) for file in source]
-    if not files:
-        raise FileNotFoundError(f"{source} has no shards of the split {split!r}; run notebook 03")
+    files = _shards_of(str(source), split) if isinstance(source, (str, Path)) else [str(file) for file in source]
     stream = IterableDataset.from_generator(_read_shards, gen_kwargs={"files": files})
     if seed is not None:
         stream = stream.shuffle(seed=seed, buffer_size=buffer)
@@ -210,13 +205,17 @@ def _value(scalar: pa.Scalar, *, copy: bool = False) -> Any:
     return scalar.as_py()
 
 
-def _shard_names(folder: Path) -> list[str]:
-    """Name the shards that belong to a split, in order: stale ones may lie beside them."""
+def _shards_of(source: str, split: str) -> list[str]:
+    """Name the shards of a split in their order; other files may lie beside them."""
+    import fsspec
+
+    folder = f"{source.rstrip('/')}/{split}"
     try:
-        state = json.loads((folder / "state.json").read_text("utf-8"))
-    except OSError:
-        return []
-    return [file["filename"] for file in state["_data_files"]]
+        with fsspec.open(f"{folder}/state.json", "r", encoding="utf-8") as file:
+            state = json.load(file)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{source} holds no prepared split {split!r}; run notebook 03") from error
+    return [f"{folder}/{shard['filename']}" for shard in state["_data_files"]]
 
 
 def _check(utterances: pd.DataFrame, min_seconds: float, max_seconds: float) -> None:
@@ -239,9 +238,10 @@ def _sift(
     kept: dict[str, list[tuple[Clip, float]]] = {s: [] for s in SPLITS if (utterances["split"] == s).any()}
     left_out = []
     for row in utterances.itertuples(index=False):
-        labels = tuple(int(label) for label in encode(row.text))
+        text = row.text if isinstance(row.text, str) else ""  # an empty cell is NaN
+        labels = tuple(int(label) for label in encode(text))
         if not labels:
-            left_out.append(left_out_row(row.id, "no text", repr(row.text), "write its transcript, or drop it"))
+            left_out.append(left_out_row(row.id, "no text", repr(text), "write its transcript, or drop it"))
         elif row.seconds > longest:  # not even decoded: it may be hours long
             advice = f"split it, or raise max_seconds ({longest:g})"
             left_out.append(left_out_row(row.id, "too long", f"{row.seconds:.2f} s", advice))
@@ -249,7 +249,7 @@ def _sift(
             left_out.append(left_out_row(row.id, "too short", f"{row.seconds:.2f} s", f"min_seconds is {shortest:g}"))
         else:
             speaker = row.speaker if isinstance(row.speaker, str) else ""
-            kept[row.split].append((Clip(row.id, root / row.audio, labels, row.text, speaker), float(row.seconds)))
+            kept[row.split].append((Clip(row.id, root / row.audio, labels, text, speaker), float(row.seconds)))
     return kept, left_out
 
 
@@ -316,8 +316,7 @@ def _schema() -> pa.Schema:
 
 def _finish(folder: Path, shards: list[Shard], reports: dict[tuple[str, int], dict[str, Any]]) -> None:
     """Name the shards that make up the dataset, in the form of ``save_to_disk``; its root file comes last."""
-    from datasets import DatasetInfo, Features
-
+    info = json.loads(_schema().metadata[b"huggingface"])["info"]
     splits = list(dict.fromkeys(shard.split for shard in shards))
     for split in splits:
         own = [shard for shard in shards if shard.split == split]
@@ -332,7 +331,7 @@ def _finish(folder: Path, shards: list[Shard], reports: dict[tuple[str, int], di
             "_split": split,
         }
         write_json(state, folder / split / "state.json")
-        DatasetInfo(features=Features.from_arrow_schema(SCHEMA)).write_to_directory(str(folder / split))
+        write_json(info, folder / split / "dataset_info.json")
         for stale in set((folder / split).glob("[0-9]*.arrow")) - {folder / split / shard.name for shard in own}:
             stale.with_suffix(".json").unlink(missing_ok=True)
             stale.unlink()
