@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from . import mpeg
 from .audio_files import AUDIO_SUFFIXES, kind_of_bytes, missing_end, suffix_of_bytes
 from .problems import CorpusError
 
@@ -24,7 +26,6 @@ FLOOR_DB = -101.0  # dBFS; the rounding noise of 16 bits: 20 log10(2**-15 / sqrt
 BINS_PER_DB = 10
 BINS = (30 - int(FLOOR_DB)) * BINS_PER_DB  # up to +30 dBFS, for float files that go beyond full scale
 FULL_SCALE = 32766.5 / 32768  # the largest 16-bit sample after rounding
-LOSSY_SLACK = 0.15  # seconds; an MP3's header counts up to two frames of the encoder's padding, which are not decoded
 
 
 class AudioError(CorpusError):
@@ -86,7 +87,8 @@ def read_audio(
     Raises:
         AudioError: The file is missing, is not audio, breaks off while decoding, or lacks the channel.
     """
-    with _open(path) as file:
+    file, _ = _open(path)
+    with file:
         _check_channel(path, file, channel)
         try:
             blocks = [_mono(block, channel) for block in _blocks(file)]
@@ -121,7 +123,8 @@ def measure(path: str | Path, *, channel: int | None = None) -> AudioMeasures:
     Source: frames and peak power, NIST's ``stnr`` (its documentation in the SPQA package); percentiles 95 and 15, the
         "popular choices" of ISIP's signal-to-noise tool (isip.piconepress.com, legacy software, signal_to_noise).
     """
-    with _open(path) as file:
+    file, frames = _open(path)
+    with file:
         _check_channel(path, file, channel)
         meter = _Meter(frame=max(1, round(FRAME_SECONDS * file.samplerate)))
         broken = ""
@@ -130,7 +133,8 @@ def measure(path: str | Path, *, channel: int | None = None) -> AudioMeasures:
                 meter.add(block if channel is None or block.shape[1] == 1 else block[:, [channel]])
         except soundfile.LibsndfileError as error:
             broken = f"decoding breaks off ({error})"
-        truncated = missing_end(path) or broken or _shortfall(file, meter.samples)
+        truncated = mpeg.missing_frames(frames) if frames else missing_end(path)
+        truncated = truncated or broken or _shortfall(file, frames, meter.samples)
         return meter.result(file.samplerate, file.channels, truncated)
 
 
@@ -151,17 +155,26 @@ def from_int16(samples: np.ndarray) -> np.ndarray:
     return np.asarray(samples, dtype=np.int16).astype(np.float32) / 32768.0
 
 
-def _open(path: str | Path) -> soundfile.SoundFile:
-    """Open a recording, or say what the file is instead."""
+def _open(path: str | Path) -> tuple[soundfile.SoundFile, mpeg.MpegScan | None]:
+    """Open a recording, with what a walk over its frames found if it is an MP3; or say what the file is instead."""
     path = Path(path)
     if not path.is_file():
         raise AudioError(path, "no such file", "correct the name, or put the recording in its place")
     try:
-        return soundfile.SoundFile(str(path))
+        return _whole_mp3(path, soundfile.SoundFile(str(path)))
     except (soundfile.SoundFileError, TypeError, OSError) as error:  # TypeError: a ``.raw`` without parameters
         with open(path, "rb") as file:
             head = file.read(512)
         raise AudioError(path, *_what_instead(head, error)) from error
+
+
+def _whole_mp3(path: Path, file: soundfile.SoundFile) -> tuple[soundfile.SoundFile, mpeg.MpegScan | None]:
+    """Open an MP3 anew, with a count of its frames before it, where libsndfile would stop too early."""
+    found = mpeg.scan(path) if file.format == "MP3" else None
+    if found is not None and found.total - file.frames > found.slack:
+        file.close()
+        file = soundfile.SoundFile(io.BytesIO(mpeg.with_length_tag(path.read_bytes(), found)))
+    return file, found
 
 
 def _what_instead(head: bytes, error: Exception) -> tuple[str, str]:
@@ -184,8 +197,8 @@ def _check_channel(path: str | Path, file: soundfile.SoundFile, channel: int | N
 def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
     """Yield decoded blocks of shape (frames, channels), float32, valid until the next one is asked for.
 
-    Not ``SoundFile.blocks``: that trusts the header's count, and where an MP3 decodes to fewer frames (all 2,188 of a
-    Common Voice set, by 240 to 933) it yields a buffer whose end was never written, different on every reading.
+    Not ``SoundFile.blocks``: that trusts libsndfile's count, and where an MP3 decodes to fewer frames than guessed (all
+    2,188 of a Common Voice set, by 240 to 933) it yields a buffer whose end was never written, new on every reading.
     """
     buffer = np.empty((max(1, BLOCK_SAMPLES // file.channels), file.channels), dtype=np.float32)
     while frames := file.buffer_read_into(buffer, dtype="float32"):
@@ -199,12 +212,13 @@ def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
     return block.mean(axis=1, dtype=np.float32) if channel is None else block[:, channel].copy()
 
 
-def _shortfall(file: soundfile.SoundFile, decoded: int) -> str:
-    """Compare what decoded with the count in the header."""
-    missing = (file.frames - decoded) / file.samplerate
-    if missing <= (LOSSY_SLACK if file.format in ("MP3", "MPEG", "OGG") else 0.0):
+def _shortfall(file: soundfile.SoundFile, frames: mpeg.MpegScan | None, decoded: int) -> str:
+    """Compare what decoded with the count in the header, or of an MP3's frames."""
+    promised, slack = (frames.total, frames.slack) if frames else (file.frames, 0)
+    missing = promised - decoded
+    if missing <= slack:
         return ""
-    return f"the header promises {file.frames / file.samplerate:.2f} s, the last {missing:.2f} s do not decode"
+    return f"of {promised / file.samplerate:.2f} s the last {missing / file.samplerate:.2f} s do not decode"
 
 
 @dataclass

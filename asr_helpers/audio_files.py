@@ -57,7 +57,7 @@ def suffix_of_bytes(head: bytes) -> str:
 def missing_end(path: str | Path) -> str:
     """Say how much of a WAV or Ogg file's end is missing, from its header and its size; ``""`` if nothing is.
 
-    Other formats are judged by what decodes: FLAC and MP3 headers count the samples themselves.
+    FLAC is judged by what decodes, because its header counts the samples; MP3 by its frames, see `mpeg`.
     """
     with open(path, "rb") as file:
         head = file.read(12)
