@@ -171,7 +171,7 @@ def _open(path: str | Path) -> tuple[soundfile.SoundFile, mpeg.MpegScan | None]:
 def _whole_mp3(path: Path, file: soundfile.SoundFile) -> tuple[soundfile.SoundFile, mpeg.MpegScan | None]:
     """Open an MP3 anew, with a count of its frames before it, where libsndfile would stop too early."""
     found = mpeg.scan(path) if file.format == "MP3" else None
-    if found is not None and found.total - file.frames > found.slack:
+    if found is not None and found.total - file.frames > (0 if found.tagged is None else found.slack):
         file.close()
         file = soundfile.SoundFile(io.BytesIO(mpeg.with_length_tag(path.read_bytes(), found)))
     return file, found
