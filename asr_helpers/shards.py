@@ -104,7 +104,7 @@ class Shard:
                 stamp = (state.st_size, state.st_mtime_ns)
             except OSError:
                 stamp = None  # missing: it will be left out, until it comes back
-            digest.update(repr((clip.id, str(clip.path), stamp, clip.labels, clip.text, clip.speaker)).encode())
+            digest.update(repr((clip.id, clip.path.name, stamp, clip.labels, clip.text, clip.speaker)).encode())
         return digest.hexdigest()
 
     def report(self, folder: Path, fingerprint: str) -> dict[str, Any] | None:

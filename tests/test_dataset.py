@@ -232,10 +232,11 @@ def test_a_second_run_writes_nothing(prepared):
 
 CHANGES = {
     "nothing": (lambda u, root: None, 0),
-    "a recording of the same length": (lambda u, root: noise(root / "7.wav", 1.0, seed=99), 1),
+    "a recording of the same length": (lambda u, root: noise(root / "recordings" / "7.wav", 1.0, seed=99), 1),
     "a transcript": (lambda u, root: u.__setitem__("text", u["text"].where(u.index != 7, "اب")), 1),
     "a speaker": (lambda u, root: u.__setitem__("speaker", u["speaker"].where(u.index != 7, "bilal")), 1),
-    "a recording that is gone": (lambda u, root: (root / "7.wav").unlink(), 1),
+    "a recording that is gone": (lambda u, root: (root / "recordings" / "7.wav").unlink(), 1),
+    "the corpus is moved": (lambda u, root: (root / "recordings").rename(root / "elsewhere"), 0),
     "the limits": ({"max_seconds": 9.0}, 7),
     "the checkpoint's frames": ({"frames": lambda n: output_frames(LAYERS[:-1], n)}, 7),
     "the channel": ({"channel": 0}, 7),
@@ -246,16 +247,18 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_only_what_changed_is_written_again(tmp_path, name):
     change, expected = CHANGES[name]
-    utterances = make_corpus(tmp_path)
-    prepare(utterances, tmp_path, tmp_path / "dataset")
+    root = tmp_path / "recordings"
+    utterances = make_corpus(root)
+    prepare(utterances, root, tmp_path / "dataset")
     before = stamps(tmp_path / "dataset")
     options = change if isinstance(change, dict) else {}
     if not options:
         change(utterances, tmp_path)
-    cached, left_out = prepare(utterances, tmp_path, tmp_path / "dataset", **options)
+    root = root if root.exists() else tmp_path / "elsewhere"
+    cached, left_out = prepare(utterances, root, tmp_path / "dataset", **options)
     after = stamps(tmp_path / "dataset")
     assert sum(after[shard] != before[shard] for shard in before) == expected
-    anew, same = prepare(utterances, tmp_path, tmp_path / "anew", **options)
+    anew, same = prepare(utterances, root, tmp_path / "anew", **options)
     pd.testing.assert_frame_equal(left_out, same)
     assert all(cached[split][:] == anew[split][:] for split in anew)
 
