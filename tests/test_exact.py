@@ -247,20 +247,21 @@ def test_other_models_are_refused():
         make_exact(torch.nn.Linear(2, 2))
 
 
-def test_spec_augment_masks_only_real_frames():
-    """A masked frame becomes one vector; behind the clip's end there is none, so the logits' loss stays finite."""
-    model = make_exact(
-        tiny(mask_time_prob=0.5, mask_time_length=3, mask_feature_prob=0.2, mask_feature_length=3)
-    ).train()
-    clips = clips_of(LENGTHS)
+def test_spec_augment_goes_with_padded_batches():
+    """Masked frames carry one vector: some of every clip's own frames do, and the padding is silent for the encoder."""
+    model = make_exact(tiny(mask_time_prob=0.5, mask_time_length=3, mask_time_min_masks=1)).train()
     seen = {}
-    model.wav2vec2.encoder.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.update(mask=kwargs["attention_mask"]), with_kwargs=True
+    model.wav2vec2.encoder.pos_conv_embed.register_forward_pre_hook(
+        lambda _, args: seen.update(states=args[0].detach())
     )
-    loss = model(**padded(clips), labels=torch.tensor([[1, 2]] * 4)).loss
+    loss = model(**padded(clips_of(LENGTHS)), labels=torch.tensor([[1, 2]] * 4)).loss
     loss.backward()
     assert torch.isfinite(loss)
-    assert seen["mask"].sum(-1).tolist() == [output_frames(model, n) for n in LENGTHS]
+    masked = (seen["states"] == model.wav2vec2.masked_spec_embed.detach()).all(-1)
+    for row, states, samples in zip(masked, seen["states"], LENGTHS, strict=True):
+        own = output_frames(model, samples)
+        assert 3 <= row.sum() == row[:own].sum()
+        assert not states[own:].any()
 
 
 @pytest.mark.slow
