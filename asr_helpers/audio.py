@@ -25,6 +25,7 @@ SPEECH_SHARE, NOISE_SHARE = 0.95, 0.15  # percentiles of frame power taken as sp
 FLOOR_DB = -101.0  # dBFS; the rounding noise of 16 bits: 20 log10(2**-15 / sqrt(12)). Nothing quieter is told apart.
 BINS_PER_DB = 10
 BINS = (30 - int(FLOOR_DB)) * BINS_PER_DB  # up to +30 dBFS, for float files that go beyond full scale
+UNKNOWN_FRAMES = 1 << 62  # libsndfile's count for a stream whose header does not say
 FULL_SCALE = 32766.5 / 32768  # the largest 16-bit sample after rounding
 
 
@@ -155,13 +156,24 @@ def from_int16(samples: np.ndarray) -> np.ndarray:
     return np.asarray(samples, dtype=np.int16).astype(np.float32) / 32768.0
 
 
+class _Sequential(soundfile.SoundFile):
+    """A sound file that is read from front to back.
+
+    soundfile seeks after every read of a file that can be sought in. That re-decodes MP3 (other last bits for other
+    block lengths) and fails on a FLAC whose length is unknown, as encoders that write to a pipe leave it.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 def _open(path: str | Path) -> tuple[soundfile.SoundFile, mpeg.MpegScan | None]:
     """Open a recording, with what a walk over its frames found if it is an MP3; or say what the file is instead."""
     path = Path(path)
     if not path.is_file():
         raise AudioError(path, "no such file", "correct the name, or put the recording in its place")
     try:
-        return _whole_mp3(path, soundfile.SoundFile(str(path)))
+        return _whole_mp3(path, _Sequential(str(path)))
     except (soundfile.SoundFileError, TypeError, OSError) as error:  # TypeError: a ``.raw`` without parameters
         with open(path, "rb") as file:
             head = file.read(512)
@@ -173,7 +185,7 @@ def _whole_mp3(path: Path, file: soundfile.SoundFile) -> tuple[soundfile.SoundFi
     found = mpeg.scan(path) if file.format == "MP3" else None
     if found is not None and found.total - file.frames > (0 if found.tagged is None else found.slack):
         file.close()
-        file = soundfile.SoundFile(io.BytesIO(mpeg.with_length_tag(path.read_bytes(), found)))
+        file = _Sequential(io.BytesIO(mpeg.with_length_tag(path.read_bytes(), found)))
     return file, found
 
 
@@ -216,7 +228,7 @@ def _shortfall(file: soundfile.SoundFile, frames: mpeg.MpegScan | None, decoded:
     """Compare what decoded with the count in the header, or of an MP3's frames."""
     promised, slack = (frames.total, frames.slack) if frames else (file.frames, 0)
     missing = promised - decoded
-    if missing <= slack:
+    if missing <= slack or promised >= UNKNOWN_FRAMES:
         return ""
     return f"of {promised / file.samplerate:.2f} s the last {missing / file.samplerate:.2f} s do not decode"
 

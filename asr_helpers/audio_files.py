@@ -15,7 +15,7 @@ __all__ = ["AUDIO_SUFFIXES", "FOREIGN_SUFFIXES", "kind_of_bytes", "missing_end",
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")  # what libsndfile decodes, FFmpeg or not
 FOREIGN_SUFFIXES = (".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov")  # what it does not
-UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # written by programs that stream a WAV: no promise, so nothing is missing
+UNKNOWN_SIZES = (0x7FFFFFFF, 0xFFFFFFFF)  # written by programs that stream a WAV: no promise, so nothing is missing
 OGG_TAIL = 1 << 17  # bytes; an Ogg page is at most 65,307 long, so the last one begins in here (RFC 3533, section 6)
 
 _MAGIC = (
@@ -80,6 +80,8 @@ def _wav_missing(file: BinaryIO, size: int, order: str) -> str:
         elif name == b"ds64" and len(body := file.read(16)) == 16:  # RF64 keeps lengths beyond 4 GB here
             long_data = struct.unpack(order + "Q", body[8:16])[0]
         elif name == b"data":
+            if length == 0 and size - start > 0 and not _is_chunk_name(file.read(4)):
+                return "the header was never completed: it says 0 s, and data follow"
             return _wav_shortfall(_data_length(length, long_data), size - start, bytes_per_second)
         file.seek(start + length + length % 2)  # chunks are padded to even lengths
     return ""
@@ -90,6 +92,10 @@ def _data_length(length: int, long_data: int | None) -> int | None:
     if length == 0xFFFFFFFF and long_data is not None:
         return long_data
     return None if length in UNKNOWN_SIZES else length
+
+
+def _is_chunk_name(data: bytes) -> bool:
+    return len(data) == 4 and all(0x20 <= byte < 0x7F for byte in data)
 
 
 def _wav_shortfall(promised: int | None, present: int, bytes_per_second: int) -> str:

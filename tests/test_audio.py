@@ -105,8 +105,9 @@ def test_measures_agree_with_numpy(tmp_path):
 
 
 @pytest.mark.parametrize("block", [100, 4_096, 1 << 18])
-def test_measures_do_not_depend_on_the_block(tmp_path, monkeypatch, block):
-    path = write(tmp_path / "x.flac", np.stack([speech_like(1.3), speech_like(1.3, seed=2)], axis=1))
+@pytest.mark.parametrize("suffix", ["flac", "mp3", "ogg"])
+def test_measures_do_not_depend_on_the_block(tmp_path, monkeypatch, block, suffix):
+    path = write(tmp_path / f"x.{suffix}", np.stack([speech_like(1.3), speech_like(1.3, seed=2)], axis=1))
     expected = measure(path)
     monkeypatch.setattr(audio, "BLOCK_SAMPLES", block)
     found = measure(path)
@@ -204,14 +205,38 @@ def test_a_truncated_wav_says_how_much_is_missing(tmp_path):
     assert missing_end(path) == "the header promises 2.00 s, the last 0.50 s are missing"
 
 
-@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
-def test_a_streamed_wav_promises_nothing(tmp_path, size):
-    path = write(tmp_path / "x.wav", sine(1.0, 16_000))
+def with_data_size(path, size):
     data = bytearray(path.read_bytes())
     start = data.index(b"data") + 4
     data[start : start + 4] = struct.pack("<I", size)
     path.write_bytes(data)
-    assert missing_end(path) == ""
+    return path
+
+
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_streamed_wav_promises_nothing(tmp_path, size):
+    measures = measure(with_data_size(write(tmp_path / "x.wav", sine(1.0, 16_000)), size))
+    assert (measures.seconds, measures.truncated) == (1.0, "")
+
+
+def test_a_wav_whose_header_was_never_completed(tmp_path):
+    path = with_data_size(write(tmp_path / "x.wav", sine(1.0, 16_000)), 0)
+    assert measure(path).truncated == "the header was never completed: it says 0 s, and data follow"
+    empty = write(tmp_path / "empty.wav", np.zeros(0, dtype="i2"))
+    assert measure(empty).truncated == ""
+    empty.write_bytes(empty.read_bytes() + b"LIST" + struct.pack("<I", 4) + b"INFO")
+    assert measure(empty).truncated == "", "a chunk, no data"
+
+
+def test_a_streamed_flac_of_unknown_length_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "x.flac", speech_like(20.0))
+    expected = read_audio(path)[0]
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # STREAMINFO, from byte 8: 36 bits for the total of samples, 0 for unknown
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    np.testing.assert_array_equal(read_audio(path)[0], expected)
+    assert (measure(path).seconds, measure(path).truncated) == (20.0, "")
 
 
 def test_chunks_of_odd_length_and_rf64_are_walked(tmp_path):
