@@ -149,8 +149,10 @@ def run_notebook(page, address: str, *, seconds: int = 300) -> None:
     )
     page.wait_for_function("window.ran === 1", timeout=1000 * seconds)
     notebook = page.evaluate("window.jupyterapp.shell.currentWidget.model.toJSON()")
-    errors = [o for c in notebook["cells"] for o in c.get("outputs", ()) if o["output_type"] == "error"]
-    assert not errors, "\n".join(errors[0]["traceback"])
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if output["output_type"] == "error":
+                pytest.fail(f"{output['ename']}: {output['evalue']}\nin the cell\n{''.join(cell['source'])}")
 
 
 def browser_widget(page, number: int):
