@@ -37,7 +37,8 @@ def aligned(reference: str, hypothesis: str, *, times: Times = (), lang: str = "
         The alignment; :func:`legend` explains its marks.
     """
     edits = align_words(reference.split(), hypothesis.split())
-    times = times if len(times) == len(hypothesis.split()) else ()
+    times = list(times)  # Parquet gives lists back as arrays
+    times = times if len(times) == len(hypothesis.split()) else []
     said = " ".join(_marked(e, e.reference, "[-{}-]") for e in edits if e.reference) or "(nothing)"
     heard = " ".join(_marked(e, e.hypothesis, "{{+{}+}}") for e in edits if e.hypothesis) or "(nothing)"
     return Fragment(_html(edits, times, lang), f"reference:  {said}\nprediction: {heard}")

@@ -231,7 +231,8 @@ def _compared(row: Mapping[str, Any], corpus_root: str | Path | None, lang: str)
     if corpus_root is None:
         return aligned(row["reference"], row["hypothesis"], lang=lang)
     words = row.get("words")
-    both = aligned(row["reference"], row["hypothesis"], times=() if words is None else words, lang=lang)
+    times = [] if words is None else words
+    both = aligned(row["reference"], row["hypothesis"], times=times, lang=lang)
     return Fragment(beside_player(Path(corpus_root) / row["audio"], both.html), both.text)
 
 

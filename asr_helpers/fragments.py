@@ -54,7 +54,7 @@ _RULES = """
 .asr .gap::before { content: "·"; opacity: .55 }
 .asr del, .asr ins { text-decoration: none; background: none; color: inherit }
 .asr del.word { background: color-mix(in srgb, var(--miss) 20%, transparent);
-  text-decoration: line-through 1.5px var(--miss) }
+  text-decoration: line-through 1.5px color-mix(in srgb, var(--miss) 65%, transparent) }
 .asr ins.word { background: color-mix(in srgb, var(--add) 22%, transparent);
   text-decoration: underline double var(--add); text-underline-offset: .3em }
 .asr .sub { background: var(--faint); box-shadow: inset 0 0 0 1px var(--soft) }

@@ -187,6 +187,18 @@ def test_words_with_times_become_buttons_of_their_own_times():
     )  # times of something else
 
 
+def test_predictions_read_back_from_parquet_can_be_shown(tmp_path):
+    words = [[{"word": w, "start": 0.1, "end": 0.2} for w in h.split()] for h in ("یہ درست ہے", HYPOTHESIS, "رات ہے")]
+    predictions(words=words, confidence=[0.1, None, 0.3], speaker=None).to_parquet(tmp_path / "p.parquet")
+    rows = pd.read_parquet(tmp_path / "p.parquet")
+    for name in rows["audio"]:
+        soundfile.write(tmp_path / name, np.full(1_600, 0.1), 16_000)
+    page = Page(prediction_table(rows, corpus_root=tmp_path).html)
+    assert sum(tag == "button" for tag, _ in page.elements) == 10 and sum(t == "audio" for t, _ in page.elements) == 3
+    frame = pd.DataFrame({"hypothesis": ["رات"], "examples": [np.array(["c"], dtype=object)]})
+    assert "<audio" in with_players(frame, rows, tmp_path)["examples"][0].html
+
+
 def test_joined_words_play_as_one():
     times = [{"start": 0.0, "end": 0.3}, {"start": 0.4, "end": 0.9}, {"start": 1.0, "end": 1.2}]
     page = Page(aligned("گراموفون کی", "گرامو فون کی", times=times).html)
