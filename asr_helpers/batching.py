@@ -1,5 +1,4 @@
-"""Which utterances share a batch: near-equal lengths, a budget of padded seconds, the same plan on every
-machine."""
+"""Which utterances share a batch: near-equal lengths, a budget of padded seconds, one plan everywhere."""
 
 from __future__ import annotations
 
@@ -95,8 +94,7 @@ def evaluation_batches(
     rank: int = 0,
     world_size: int = 1,
 ) -> list[Batch]:
-    """Share utterances out for evaluation: longest first, and each in exactly one batch of exactly one
-    process.
+    """Share utterances out for evaluation: longest first, each in one batch of one process.
 
     Longest first, because a batch that does not fit into memory should fail in the first second. Processes
     may get numbers of batches that differ by one.
@@ -201,8 +199,7 @@ class LengthBatchSampler:
         return len(self.plan()) // self.settings["world_size"]
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch; staying in the same one keeps the position (accelerate and Trainer
-        call this)."""
+        """Go to the start of an epoch; staying in the same one keeps the position."""
         if epoch != self.epoch:
             self.epoch, self.position = epoch, 0
 
@@ -285,16 +282,14 @@ def _cut(lengths: np.ndarray, order: np.ndarray, budget: float, max_batch: int |
 
 
 def _shuffled(batches: list[Batch], lengths: np.ndarray, multiple: int, rng: np.random.Generator) -> list[Batch]:
-    """Shuffle groups of ``multiple`` neighbouring batches, after splitting some so that the groups are
-    whole."""
+    """Shuffle groups of ``multiple`` neighbouring batches, some split before so that the groups are whole."""
     batches = _split_to_multiple(batches, lengths, multiple)
     groups = [batches[i : i + multiple] for i in range(0, len(batches), multiple)]
     return [batch for g in rng.permutation(len(groups)) for batch in groups[g]]
 
 
 def _split_to_multiple(batches: list[Batch], lengths: np.ndarray, multiple: int) -> list[Batch]:
-    """Halve the costliest batches until their number is a multiple; nothing is dropped and nothing comes
-    twice."""
+    """Halve the costliest batches until their number is a multiple; nothing is dropped or repeated."""
     missing = -len(batches) % multiple
     if not missing:
         return batches

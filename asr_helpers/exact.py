@@ -4,11 +4,10 @@ A Wav2Vec2 model is told by its attention mask which samples are padding, and ke
 and out of the positional convolution. Two places remain where it leaks:
 
 - Checkpoints with ``feat_extract_norm="group"`` (wav2vec2-base) normalise each channel over time after the
-first
-  convolution; mean and variance then run over the padding, and every frame of a short clip is scaled wrongly.
+  first convolution; mean and variance then run over the padding, and every frame of a short clip is scaled
+  wrongly.
 - Checkpoints with an adapter shorten time once more after the encoder, with convolutions that look over the
-end of a
-  clip: alone it finds zeros there, in a batch whatever the encoder made of the padding.
+  end of a clip: alone it finds zeros there, in a batch whatever the encoder made of the padding.
 
 :func:`make_exact` closes both. It changes neither parameters, nor their names, nor the config, so a saved
 model stays an ordinary Wav2Vec2 checkpoint.
@@ -29,8 +28,7 @@ __all__ = ["MaskedGroupNorm", "is_exact", "make_exact"]
 
 
 class MaskedGroupNorm(nn.GroupNorm):
-    """Group norm of one channel a group, whose mean and variance run over the first frames of each clip
-    only."""
+    """Group norm of one channel a group, with mean and variance over the first frames of each clip only."""
 
     def forward(self, hidden_states: torch.Tensor, frames: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise every channel of every clip over the clip's own frames.
@@ -123,8 +121,7 @@ def is_exact(model: Wav2Vec2PreTrainedModel) -> bool:
 
 
 def _listeners(base: Wav2Vec2Model) -> list[tuple[nn.Module, tuple[tuple[int, int], ...]]]:
-    """Name the layers that need lengths, each with the (kernel, stride) layers that time has passed before
-    it."""
+    """Name the layers that need lengths, each with the (kernel, stride) layers that come before it."""
     config = base.config
     encoder = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
     listeners: list[tuple[nn.Module, tuple[tuple[int, int], ...]]] = [(base.feature_extractor.conv_layers[0], ())]
@@ -135,8 +132,7 @@ def _listeners(base: Wav2Vec2Model) -> list[tuple[nn.Module, tuple[tuple[int, in
 
 
 def _hand_out_lengths(base: Wav2Vec2Model, args: tuple, kwargs: dict[str, Any]) -> None:
-    """Before a batch: tell the layers that need it how long each clip is (hook; ``base`` may be a
-    replica)."""
+    """Tell the layers that need it how long each clip of a batch is (hook; ``base`` may be a replica)."""
     mask = kwargs.get("attention_mask", args[1] if len(args) > 1 else None)
     samples = None if mask is None else mask.sum(-1)
     for layer, passed in _listeners(base):
@@ -150,8 +146,7 @@ def _forget_lengths(base: Wav2Vec2Model, args: tuple, output: Any) -> None:
 
 
 def _pass_frames(layer: MaskedGroupNormConvLayer, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict]:
-    """Give the lengths to the layer as an argument, which gradient checkpointing keeps for its second pass
-    (hook)."""
+    """Give the layer its lengths as an argument, which gradient checkpointing keeps for later (hook)."""
     if layer.samples is None:
         return args, kwargs
     (kernel,), (stride,) = layer.conv.kernel_size, layer.conv.stride

@@ -1,5 +1,4 @@
-"""How many frames a checkpoint makes of a recording, and where in time each frame lies. No torch, no
-transformers."""
+"""How many frames a checkpoint makes of a recording, and where in time each frame lies. Imports no torch."""
 
 from __future__ import annotations
 
@@ -77,8 +76,7 @@ def receptive_field(source: Any) -> int:
 
 
 def hop(source: Any) -> int:
-    """Say how many samples lie between a frame and the next: 320 (20 ms at 16 kHz) for the published
-    checkpoints."""
+    """Say how many samples lie between frames: 320 (20 ms at 16 kHz) for the published checkpoints."""
     step = 1
     for _, stride in conv_layers(source):
         step *= stride

@@ -1,5 +1,4 @@
-"""Load a Wav2Vec2 checkpoint for CTC: right vocabulary, right blank, a head of its own seed, exact
-batches."""
+"""Load a Wav2Vec2 checkpoint for CTC: its vocabulary and blank, a head of its own seed, exact batches."""
 
 from __future__ import annotations
 
@@ -246,8 +245,7 @@ def _configure(
 
 
 def _load(folder: Path, config: Wav2Vec2Config, attn_implementation: str | None) -> tuple[Wav2Vec2ForCTC, set[str]]:
-    """Load the weights; return the model and the names of what the checkpoint did not have (or had in another
-    size).
+    """Load the weights; return the model, and the names of those that the checkpoint lacks or has in another size.
 
     ``weights_only`` unpickles tensors and nothing else: published checkpoints still come as
     ``pytorch_model.bin``, and a pickle of unknown origin must not run code.
@@ -285,8 +283,7 @@ def _load(folder: Path, config: Wav2Vec2Config, attn_implementation: str | None)
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from reporting a missing head: it is drawn here, and what else is missing is an error
-    here."""
+    """Keep transformers from reporting a missing head: it is drawn here, and what else is missing is an error."""
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -300,11 +297,10 @@ def _quiet() -> Iterator[None]:
 
 @torch.no_grad()
 def _draw(model: Wav2Vec2ForCTC, names: set[str], seed: int) -> None:
-    """Draw the named parameters from ``seed``, as transformers would (Linear: normal, bias 0), each from its
-    own stream.
+    """Draw the named parameters from ``seed``, each from a stream of its own, distributed as in transformers.
 
     The streams are derived by hashing: a plain ``seed`` would repeat the numbers that ``torch.manual_seed``
-        gives.
+    gives.
     """
     parameters = dict(model.named_parameters())
     for name in sorted(names):
@@ -319,8 +315,7 @@ def _draw(model: Wav2Vec2ForCTC, names: set[str], seed: int) -> None:
 
 
 def _rest_unused_mask_vector(model: Wav2Vec2ForCTC) -> None:
-    """Ask no gradient for SpecAugment's vector when no time mask uses it: DistributedDataParallel would wait
-    for it."""
+    """Ask no gradient for SpecAugment's vector when no mask uses it: DistributedDataParallel would wait for it."""
     config, base = model.config, model.wav2vec2
     used = getattr(config, "apply_spec_augment", True) and config.mask_time_prob > 0
     if hasattr(base, "masked_spec_embed") and not used:

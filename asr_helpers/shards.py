@@ -1,5 +1,4 @@
-"""Shards of a prepared dataset: some minutes of audio as one Arrow file, written whole and known by its
-fingerprint.
+"""Shards of a prepared dataset: some minutes of audio in one Arrow file, whole and known by a fingerprint.
 
 A shard is two files: ``00000.arrow`` with the rows, and ``00000.json`` with what they were made from and what
 was left out. The second is written last, so a shard without it was cut short and is written again.
@@ -142,7 +141,7 @@ def write_shard(
 
     Returns:
         The report that also lies beside the shard: ``fingerprint``, ``rows``, ``samples``, ``bytes``,
-            ``left_out``.
+        ``left_out``.
     """
     fingerprint = shard.fingerprint(recipe)  # before decoding: a recording replaced meanwhile must not look prepared
     path = folder / shard.split / shard.name
