@@ -109,7 +109,7 @@ _RULES = """
   .asr .cards td { display: inline-block; border: 0; padding: .15em .5em }
   .asr .cards td:last-child { display: block }
 }
-@media print { .asr audio { display: none } .asr tr { break-inside: avoid } }
+@media print { .asr audio, .asr .key { display: none } .asr tr { break-inside: avoid } }
 """
 STYLE = re.sub(r"\s+", " ", _RULES.replace("NASKH", NASKH).replace("NASTALIQ", NASTALIQ)).strip()
 

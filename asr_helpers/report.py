@@ -67,11 +67,11 @@ def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, 
         level: Share of such intervals that hold the true rate.
     """
     plainly = f"Of 100 words about {100 * wer:.0f} are wrong: " if wer < 1 else "Nothing usable yet: "
-    return (
-        f"{plainly}WER {100 * wer:.1f} % "
-        f"({100 * level:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %), "
+    sentence = (
+        f"{plainly}WER {100 * wer:.1f} % ({100 * level:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %), "
         f"measured on {utterances:,} test utterances of {data}."
     )
+    return sentence.replace(" %", "\u00a0%")  # a number and its unit stay on one line
 
 
 def write_report(
