@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +29,7 @@ __all__ = [
     "log_probs_of",
 ]
 
+FLOOR = -1e4  # in place of the logarithm of 0, so that sums over paths stay finite
 WINDOW = 128  # utterances that are sorted by length together; bounds what is held in memory
 NEW_LETTER, NEW_BOUNDARY, REPEAT, BLANK = "new letter", "word boundary", "repeats the frame before", "blank"
 
@@ -227,9 +227,10 @@ def greedy(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypo
 def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypothesis:
     """Read words, times and confidences off a path through the frames (greedy, or a forced alignment).
 
-    A letter's confidence is its highest posterior over its frames; a word's the product of its letters', as if they
-    failed independently; an utterance's the mean of its words', the share of words expected to be right. Where there
-    is no word, it is the mean posterior of the blank.
+    A letter's confidence is its highest posterior over its frames. A word's is the CTC probability of the word and the
+    boundaries beside it, summed over every path through the frames between its neighbours' letters: it sees letters
+    that might be missing and words that might be one, which a product over the letters does not. An utterance's is the
+    mean of its words', the share of words expected to be right; without words, the mean posterior of the blank.
 
     Args:
         path: One id a frame, ``(frames,)``.
@@ -237,27 +238,57 @@ def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, c
         alphabet: What each output means.
         clock: Seconds of a frame.
     """
-    words: list[list[Letter]] = [[]]
+    spoken: list[list[tuple[int, int, int]]] = [[]]  # id, first and last frame of the letters of each word
     for first, last in _runs(path):
         token = int(path[first])
         if token == alphabet.boundary:
-            words.append([])
+            spoken.append([])
         elif token != alphabet.blank:
-            best = min(1.0, float(np.exp(log_probs[first : last + 1, token].max())))
-            span = clock.start(first), clock.end(last)
-            words[-1].append(Letter(alphabet.tokens[token], *span, best, first, last))
-    found = tuple(_word(letters) for letters in words if letters)
-    text = " ".join(word.text for word in found)
-    if found:
-        return Hypothesis(text, found, float(np.mean([word.confidence for word in found])))
-    return Hypothesis(text, found, float(np.exp(log_probs[:, alphabet.blank]).mean()) if len(log_probs) else 0.0)
+            spoken[-1].append((token, first, last))
+    spoken = [word for word in spoken if word]
+    if not spoken:
+        return Hypothesis("", (), float(np.exp(log_probs[:, alphabet.blank]).mean()) if len(path) else 0.0)
+    confidences = _word_posteriors(spoken, path, log_probs, alphabet)
+    words = []
+    for runs, confidence in zip(spoken, confidences.tolist(), strict=True):
+        letters = tuple(_letter(*run, log_probs, alphabet, clock) for run in runs)
+        text = "".join(letter.text for letter in letters)
+        words.append(Word(text, letters[0].start, letters[-1].end, confidence, letters))
+    return Hypothesis(" ".join(word.text for word in words), tuple(words), float(confidences.mean()))
 
 
-def _word(letters: list[Letter]) -> Word:
-    """Join letters into a word that lasts from its first letter to its last."""
-    text = "".join(letter.text for letter in letters)
-    confidence = math.prod(letter.confidence for letter in letters)
-    return Word(text, letters[0].start, letters[-1].end, confidence, tuple(letters))
+def _letter(token: int, first: int, last: int, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Letter:
+    """One stretch of equal ids as a letter."""
+    best = min(1.0, float(np.exp(log_probs[first : last + 1, token].max())))
+    return Letter(alphabet.tokens[token], clock.start(first), clock.end(last), best, first, last)
+
+
+def _word_posteriors(
+    spoken: Sequence[Sequence[tuple[int, int, int]]], path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet
+) -> np.ndarray:
+    """CTC probability of each word between its neighbours, ``(words,)`` float64; all words in one batch."""
+    import torch
+
+    starts = [0, *(word[-1][2] + 1 for word in spoken[:-1])]
+    stops = [*(word[0][1] for word in spoken[1:]), len(path)]
+    targets = []
+    for word, start, stop in zip(spoken, starts, stops, strict=True):
+        before = alphabet.boundary in path[start : word[0][1]]
+        after = alphabet.boundary in path[word[-1][2] + 1 : stop]
+        targets.append([*[alphabet.boundary] * before, *(token for token, _, _ in word), *[alphabet.boundary] * after])
+    frames = torch.tensor(stops) - torch.tensor(starts)
+    emitted = torch.zeros(int(frames.max()), len(spoken), log_probs.shape[1], dtype=torch.float64)
+    for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        emitted[: stop - start, i] = torch.from_numpy(np.maximum(log_probs[start:stop], FLOOR, dtype=np.float64))
+    losses = torch.nn.functional.ctc_loss(
+        emitted,
+        torch.tensor([token for target in targets for token in target]),
+        frames,
+        torch.tensor([len(target) for target in targets]),
+        blank=alphabet.blank,
+        reduction="none",
+    )
+    return torch.exp(-losses).clamp(max=1.0).numpy()
 
 
 def frame_table(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> pd.DataFrame:

@@ -35,7 +35,8 @@ def read_blocks(path: str | Path, *, channel: int | None = None) -> Iterator[np.
         AudioError: The file is missing, is not audio, breaks off, holds what is no sound, or lacks the
             channel.
     """
-    with _open(path) as file:
+    file, _ = _open(path)
+    with file:
         _check_channel(path, file, channel)
         try:
             for block in _resampled((_mono(block, channel) for block in _blocks(file)), file.samplerate):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC
 
-from asr_helpers.decoding import Alphabet, FrameClock, collapse, frame_table, greedy, log_probs_of
+from asr_helpers.decoding import Alphabet, FrameClock, collapse, frame_table, greedy, hypothesis_of, log_probs_of
 
 TOKENS = ("[PAD]", "[UNK]", "|", "ا", "ب", "س")
 BLANK, UNK, BOUNDARY, ALEF, BE, SIN = range(6)
@@ -105,10 +105,38 @@ def test_words_last_from_their_first_letter_to_their_last():
     assert [(letter.first, letter.last) for letter in found.words[0].letters] == [(1, 2), (3, 3)]
 
 
-def test_confidence_multiplies_over_letters_and_averages_over_words():
-    found = greedy(emissions([BE, ALEF, BOUNDARY, SIN], 0.8), ALPHABET, CLOCK)
-    assert [w.confidence for w in found.words] == pytest.approx([0.64, 0.8])
-    assert found.confidence == pytest.approx((0.64 + 0.8) / 2)
+def chance(log_probs: np.ndarray, target: list[int]) -> float:
+    """Probability that the frames say ``target``: every path there is, one after the other."""
+    frames, tokens = log_probs.shape
+    paths = itertools.product(range(tokens), repeat=frames)
+    return sum(np.exp(log_probs[range(frames), p].sum()) for p in paths if collapse(p, BLANK) == target)
+
+
+def test_a_words_confidence_is_its_chance_between_its_neighbours_letters():
+    logits = np.random.default_rng(0).normal(0, 1, (8, len(TOKENS)))
+    path = np.array([BLANK, BE, BLANK, BE, BOUNDARY, BLANK, SIN, BLANK])
+    logits[range(8), path] += 3
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    found = greedy(log_probs, ALPHABET, CLOCK)
+    expected = [chance(log_probs[:6], [BE, BE, BOUNDARY]), chance(log_probs[4:], [BOUNDARY, SIN])]
+    assert found.text == "بب س"
+    assert [w.confidence for w in found.words] == pytest.approx(expected)
+    assert found.confidence == pytest.approx(np.mean(expected))
+    assert [x.confidence for x in found.words[1].letters] == pytest.approx([np.exp(log_probs[6, SIN])])
+
+
+def test_boundaries_at_the_edges_of_an_utterance_cost_its_words_nothing():
+    plain = greedy(emissions([BE, ALEF], 0.999), ALPHABET, CLOCK)
+    edged = greedy(emissions([BOUNDARY, BLANK, BE, ALEF, BOUNDARY], 0.999), ALPHABET, CLOCK)
+    assert plain.words[0].confidence == pytest.approx(0.998, abs=1e-3)
+    assert edged.words[0].confidence > 0.99
+
+
+def test_a_word_that_the_model_rules_out_has_no_confidence_rather_than_none():
+    log_probs = emissions([BE, ALEF])
+    log_probs[:, BE] = -np.inf
+    found = hypothesis_of(np.array([BE, ALEF]), log_probs, ALPHABET, CLOCK)
+    assert found.words[0].confidence == 0
 
 
 @pytest.mark.parametrize("path", [[], [BLANK] * 4, [BOUNDARY, BLANK, BOUNDARY]])
