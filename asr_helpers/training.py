@@ -63,7 +63,8 @@ class TrainingResult:
         best = log[(log["split"] == "validation") & (log["step"] == (state.best_global_step or -1))]
         values = dict(zip(best["name"], best["value"], strict=True))
         return cls(
-            model=trainer.model,
+            # in mixed precision the Trainer's forward keeps computing in bf16 until it is unwrapped
+            model=trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False),
             log=log,
             steps=state.global_step,
             best_step=state.best_global_step,
