@@ -6,6 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
+from asr_helpers.runs import NOTEBOOKS
+
 __all__ = ["main"]
 
 
@@ -27,44 +31,58 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the notebooks 01 to 05 with a parameter file")
-    run.add_argument("file", type=Path, help="YAML file of parameters, e.g. params/sample.yaml")
-    run.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    run.add_argument("--from", dest="start", choices=["01", "02", "03", "04", "05"], help="run again from here on")
-    run.add_argument("--until", choices=["01", "02", "03", "04", "05"], default="05", help="stop after this notebook")
-    run.add_argument("--name", help="name of the run folder (default: the parameter file's name)")
+    _with_parameters(run)
+    run.add_argument("--from", dest="start", choices=sorted(NOTEBOOKS), help="run again from this notebook on")
+    run.add_argument("--until", choices=sorted(NOTEBOOKS), default="05", help="stop after this notebook")
     run.set_defaults(command=_run)
+
+    train = commands.add_parser("train", help="notebook 04's training, also under torchrun and accelerate launch")
+    _with_parameters(train)
+    train.set_defaults(command=_train)
 
     sample = commands.add_parser("sample", help="make the sample corpus")
     sample.set_defaults(command=_sample)
 
-    transcribe = commands.add_parser("transcribe", help="turn recordings into text with a trained model")
+    transcribe = commands.add_parser("transcribe", help="turn recordings of any length into text")
     transcribe.add_argument("files", nargs="+", type=Path, metavar="FILE")
     transcribe.add_argument("--model", type=Path, required=True, help="runs/<name>/model")
-    transcribe.add_argument("--format", choices=["text", "json", "srt", "textgrid"], default="text")
+    transcribe.add_argument("--format", choices=["text", "json", "srt", "textgrid", "audacity"], default="text")
     transcribe.add_argument("--out", type=Path, help="folder for one file a recording (default: standard output)")
+    transcribe.add_argument("--language-model", type=Path, help="ARPA file of a run, for beam search")
+    transcribe.add_argument("--channel", type=int, help="channel to take (default: mix them down)")
     transcribe.set_defaults(command=_transcribe)
 
     compare = commands.add_parser("compare", help="which of two runs is better, and where")
     compare.add_argument("run_a", type=Path, metavar="RUN_A")
     compare.add_argument("run_b", type=Path, metavar="RUN_B")
+    compare.add_argument("--shared", action="store_true", help="compare on the shared utterances of different tests")
     compare.add_argument("--html", type=Path, help="write the comparison as a page too")
+    compare.add_argument("--seed", type=int, default=1, help="of the bootstrap")
     compare.set_defaults(command=_compare)
-
-    train = commands.add_parser("train", help="notebook 04's training, also under torchrun and accelerate launch")
-    train.add_argument("file", type=Path, help="YAML file of parameters")
-    train.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    train.add_argument("--name", help="name of the run folder (default: the parameter file's name)")
-    train.set_defaults(command=_train)
     return parser
 
 
+def _with_parameters(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", type=Path, help="YAML file of parameters, e.g. params/sample.yaml")
+    command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--name", help="name of the run folder (default: the parameter file's name)")
+
+
 def _run(options: argparse.Namespace) -> int:
-    from asr_helpers.report import summary_lines
-    from asr_helpers.runner import read_parameters, run_notebooks
+    from asr_helpers.runner import read_parameters, run_notebooks, summary
 
     parameters = read_parameters(options.file, options.parameter)
     run = run_notebooks(parameters, name=options.name or options.file.stem, start=options.start, until=options.until)
-    print("\n".join(summary_lines(run)))
+    if options.until == "05":
+        print(summary(run))
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from asr_helpers.runner import read_parameters
+    from asr_helpers.train_command import train_run
+
+    train_run(read_parameters(options.file, options.parameter), name=options.name or options.file.stem)
     return 0
 
 
@@ -75,3 +93,40 @@ def _sample(options: argparse.Namespace) -> int:
     folder = repository() / "data" / "sample"
     print(make_sample(folder / "transcripts.txt", folder / "recordings").relative_to(repository()))
     return 0
+
+
+def _transcribe(options: argparse.Namespace) -> int:
+    from asr_helpers.transcribe import transcribe_files
+
+    return transcribe_files(
+        options.model,
+        options.files,
+        format=options.format,
+        out=options.out,
+        language_model=options.language_model,
+        channel=options.channel,
+    )
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from asr_helpers.compare import compare_runs
+    from asr_helpers.report import comparison_sections, write_report
+    from asr_helpers.runs import open_run
+
+    runs = [open_run(folder, new=False) for folder in (options.run_a, options.run_b)]
+    tables = [pd.read_parquet(run.need("predictions")) for run in runs]
+    names = tuple(run.folder.name for run in runs)
+    comparison = compare_runs(*tables, seed=options.seed, names=names, shared=options.shared)
+    print(comparison.verdict)
+    print(comparison.rates.round(4).to_string(index=False))
+    a, b, even = comparison.wins
+    print(f"{comparison.names[0]} is better on {a} utterances, {comparison.names[1]} on {b}, {even} are even")
+    if options.html:
+        title = " and ".join(comparison.names)
+        write_report(options.html, title=title, verdict=comparison.verdict, sections=comparison_sections(comparison))
+        print(options.html)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,7 +17,7 @@ import yaml
 from asr_helpers.runs import NOTEBOOKS, Run, fingerprint, open_run, repository
 from asr_helpers.storage import write_json
 
-__all__ = ["NotebookFailed", "ParameterError", "declared_parameters", "read_parameters", "run_notebooks"]
+__all__ = ["NotebookFailed", "ParameterError", "declared_parameters", "read_parameters", "run_notebooks", "summary"]
 
 STATE = "runner.json"  # notebook number → what it was run with; written after each notebook that succeeded
 LAST_LINES = 12
@@ -116,6 +116,21 @@ def run_notebooks(
         done[step.number] = before
         write_json(done, state_file)
     return run
+
+
+def summary(run: Run) -> str:
+    """WER and CER with the data they were measured on, and where everything lies."""
+    metrics = run.read_json("metrics")
+    rows = [s for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterances"]
+    rates = {row["unit"]: f"{row['value']:.1%} ({row['low']:.1%} to {row['high']:.1%})" for row in rows}
+    lines = [
+        f"WER {rates['word']}, CER {rates['character']} with 95 % intervals,",
+        f"measured on {metrics['utterances']} test utterances of {metrics['data']}.",
+    ]
+    if "beam_wer" in metrics:
+        lines.append(f"With the language model: WER {metrics['beam_wer']:.1%}.")
+    lines += [f"Executed notebooks: {run.name}/notebooks", f"Report: {run.name}/{run.path('report').name}"]
+    return "\n".join(lines)
 
 
 def _plan(parameters: Mapping[str, Any]) -> list[Step]:

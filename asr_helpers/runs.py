@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,11 +24,13 @@ __all__ = [
     "NOTEBOOKS",
     "MissingArtifact",
     "Run",
+    "checkpoint_fingerprint",
     "device_line",
     "device_table",
     "fingerprint",
     "open_run",
     "parameters_of",
+    "read_lines",
     "repository",
     "resolve",
     "source",
@@ -67,10 +70,10 @@ ARTIFACTS = {
     "exports": ("exports", "05"),
     "report": ("report.html", "05"),
 }
-PACKAGES = (
-    "torch transformers datasets huggingface_hub accelerate jiwer librosa soundfile soxr numpy pandas pyarrow "
-    "ipywidgets papermill nbval"
-).split()  # noqa: SIM905 - a list of names reads best as a sentence
+PACKAGES = """
+torch transformers datasets huggingface_hub accelerate jiwer librosa soundfile soxr numpy pandas pyarrow ipywidgets
+papermill nbval
+""".split()  # noqa: SIM905 - a list of names reads best as a sentence
 
 
 class MissingArtifact(FileNotFoundError):
@@ -120,6 +123,15 @@ class Run:
     def write_table(self, artifact: str, table: pd.DataFrame) -> None:
         """Write a Parquet artifact whole or not at all."""
         write_parquet(table, self.path(artifact))
+
+    def write_model(self, model: Any, processor: Any) -> None:
+        """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers."""
+        part, final = self.folder / "model.part", self.path("model")
+        shutil.rmtree(part, ignore_errors=True)
+        model.save_pretrained(part)
+        processor.save_pretrained(part)
+        shutil.rmtree(final, ignore_errors=True)
+        part.rename(final)
 
     def write_json(self, artifact: str, content: Any) -> None:
         """Write a JSON artifact whole or not at all."""
@@ -173,9 +185,16 @@ class Run:
         return entry
 
 
-def open_run(run_folder: str | Path) -> Run:
-    """Open a run folder, making it when it is new; a relative path is relative to the repository."""
+def open_run(run_folder: str | Path, *, new: bool = True) -> Run:
+    """Open a run folder; a relative path is relative to the repository.
+
+    Args:
+        run_folder: ``runs/<name>``.
+        new: Make it when it is not there; otherwise that is a `FileNotFoundError`.
+    """
     folder = resolve(run_folder)
+    if not new and not folder.is_dir():
+        raise FileNotFoundError(f"there is no run folder {run_folder}; the runs are the folders in runs/")
     folder.mkdir(parents=True, exist_ok=True)
     return Run(folder)
 
@@ -208,6 +227,16 @@ def fingerprint(path: str | Path) -> str:
             while block := handle.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def checkpoint_fingerprint(checkpoint: str) -> str:
+    """Fingerprint of a checkpoint folder; a Hub id stands for itself."""
+    return fingerprint(checkpoint) if Path(checkpoint).is_dir() else checkpoint
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 text file that are not blank."""
+    return [line for line in resolve(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
 
 
 def versions() -> dict[str, str]:

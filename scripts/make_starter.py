@@ -25,6 +25,7 @@ from tqdm import tqdm
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 from asr_helpers.synthesis import NATIVE_RATE, Line, Voice, speak_lines
+from asr_helpers.tokenizer import make_processor
 
 RATE = 16_000
 SAMPLE_VOICES = ("m3", "f2", "m7", "f4")  # the sample corpus speaks with these, so the starter never hears them
@@ -282,7 +283,9 @@ def main() -> None:
         if not (args.work / name / "audio.i16").exists():
             synthesise(lines, args.work / name)
     model = train(args.work, steps=args.steps, decay=args.decay, seed=args.seed)
-    model.half().save_pretrained(args.out)  # half precision: half the download, the rounding is far below the noise
+    # half precision: half the download; load_for_ctc trains in fp32 all the same
+    model.half().save_pretrained(args.out)
+    make_processor(vocabulary(), args.out)
 
 
 if __name__ == "__main__":

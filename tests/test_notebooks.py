@@ -1,0 +1,147 @@
+"""The notebooks as a reader and CI meet them: their anatomy, their kept outputs, and the whole chain."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from asr_helpers.runner import run_notebooks
+from asr_helpers.runs import NOTEBOOKS
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOKS = [ROOT / "notebooks" / f"{stem}.ipynb" for stem in NOTEBOOKS.values()]
+CHECKED = "nbval-check-output"
+
+
+@pytest.fixture(params=BOOKS, ids=lambda path: path.stem)
+def book(request):
+    return nbformat.read(request.param, 4)
+
+
+def code(book):
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def tagged(book, tag):
+    return [cell for cell in code(book) if tag in cell.metadata.get("tags", [])]
+
+
+def test_it_opens_with_its_purpose_and_closes_with_the_way_on(book):
+    first, last = book.cells[0].source, book.cells[-1].source
+    assert re.match(r"# \d\d · ", first) and all(word in first for word in ("*Needs:*", "*Produces:*", "*Takes:*"))
+    assert last.startswith("## Recap") and last.count("\n- ") == 3
+    links = re.findall(r"\]\((\w+\.ipynb)\)", last)
+    assert links and all((ROOT / "notebooks" / link).exists() for link in links)
+
+
+def test_its_parameters_are_annotated_literals_each_with_a_comment(book):
+    (cell,) = tagged(book, "parameters")
+    for node, line in zip(ast.parse(cell.source).body, cell.source.splitlines(), strict=True):
+        assert isinstance(node, ast.AnnAssign), line
+        ast.literal_eval(node.value)
+        assert "  # " in line, f"say what it means: {line}"
+
+
+def test_every_code_cell_is_introduced_and_short(book):
+    for cell in code(book):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        if "parameters" not in cell.metadata.get("tags", []):
+            assert len(lines) <= 25, f"{cell['id']} has {len(lines)} lines"
+        assert not re.search(r"(?m)^class ", cell.source), f"{cell['id']} defines a class"
+
+
+def test_it_has_checked_cells_with_kept_text(book):
+    checked = tagged(book, CHECKED)
+    assert len(checked) >= 3
+    for cell in checked:
+        assert cell.execution_count and cell.outputs, f"{cell['id']} keeps no output to compare with"
+        assert all(output.output_type in ("stream", "execute_result") for output in cell.outputs)
+
+
+def test_kept_outputs_hold_no_audio_widget_path_or_token(book):
+    for cell in code(book):
+        text = json.dumps(cell.outputs, ensure_ascii=False)
+        assert len(text) < 400_000, f"{cell['id']} keeps {len(text)} characters"
+        for forbidden in ("data:audio", "widget-view", "<audio", "/root/", "/home/", "/tmp/", "hf_", "stderr", "it/s]"):
+            assert forbidden not in text, f"{cell['id']} keeps {forbidden}"
+    assert "widgets" not in book.metadata and "papermill" not in book.metadata
+
+
+def test_all_five_share_one_setup_cell():
+    setups = {next(cell.source for cell in code(nbformat.read(path, 4)) if cell["id"] == "colab") for path in BOOKS}
+    assert len(setups) == 1
+
+
+@pytest.mark.slow
+def test_a_falsified_output_fails(tmp_path):
+    """nbval really compares: the second notebook's own outputs pass, one changed number fails."""
+    work = tmp_path / "project"
+    for folder in ("asr_helpers", "tests", "params"):
+        shutil.copytree(ROOT / folder, work / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (work / "notebooks").mkdir()
+    cell = nbformat.v4.new_code_cell("print('WER', 3 / 20)", metadata={"tags": [CHECKED]})
+    book = nbformat.v4.new_notebook(cells=[cell])
+    book.cells[0].outputs = [nbformat.v4.new_output("stream", text="WER 0.15\n")]
+    book.cells[0].execution_count = 1
+    nbformat.write(book, work / "notebooks" / "true.ipynb")
+    book.cells[0].outputs[0].text = "WER 0.14\n"
+    nbformat.write(book, work / "notebooks" / "false.ipynb")
+    assert nbval(work, "true.ipynb") == 0
+    assert nbval(work, "false.ipynb") == 1
+
+
+def nbval(work, name):
+    sanitize = str(work / "tests" / "nbval_sanitize.cfg")
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env"]
+    command += ["--nbval-sanitize-with", sanitize, f"notebooks/{name}"]
+    return subprocess.run(command, cwd=work, check=False, capture_output=True).returncode
+
+
+SHORT = {"max_steps": 6, "evaluations": 2, "batch_size": 2, "compare_utterances": 2, "exports": 1}
+
+
+@pytest.fixture(scope="module")
+def small_corpus(tmp_path_factory):
+    """A PRUS-shaped folder of other text: 60 short recordings, one line each, nothing else given."""
+    from asr_helpers.sample import make_sample
+
+    folder = tmp_path_factory.mktemp("corpus")
+    nouns = ("کتاب", "گھڑی", "چادر", "بالٹی", "ٹوکری", "کرسی", "قمیض", "ٹوپی", "تصویر", "دوا", "چٹائی", "لالٹین")
+    places = ("کمرے میں ہے۔", "صحن میں رکھی ہے۔", "بازار سے آئی۔", "کل ملے گی۔")
+    sentences = [f"{noun} {place}" for noun in nouns for place in places]
+    (folder / "sentences.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    make_sample(folder / "sentences.txt", folder / "own")
+    (folder / "own" / "speakers.txt").unlink()
+    return folder / "own"
+
+
+@pytest.mark.slow
+def test_own_recordings_run_through_with_only_their_path_given_twice_with_equal_metrics(small_corpus):
+    metrics = []
+    for name in ("test-own-a", "test-own-b"):
+        shutil.rmtree(ROOT / "runs" / name, ignore_errors=True)
+        run = run_notebooks({"corpus": str(small_corpus), **SHORT}, name=name)
+        assert {"model", "report.html", "predictions.parquet"} <= {path.name for path in run.folder.iterdir()}
+        assert set(run.manifest) == set(NOTEBOOKS)
+        metrics.append((run.folder / "metrics.json").read_bytes())
+        shutil.rmtree(run.folder)
+    assert metrics[0] == metrics[1]
+    assert json.loads(metrics[0])["utterances"] > 0
+
+
+@pytest.mark.slow
+def test_the_sample_run_reaches_its_promise():
+    """The run that README shows; nbval then checks the notebooks on top of it."""
+    command = [sys.executable, "-m", "asr_helpers", "run", "params/sample.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WER" in done.stdout and "synthetic" in done.stdout and "report.html" in done.stdout
+    metrics = json.loads((ROOT / "runs" / "sample" / "metrics.json").read_text(encoding="utf-8"))
+    rates = {s["unit"]: s["value"] for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterances"}
+    assert rates["word"] <= 0.25 and rates["character"] <= 0.06
