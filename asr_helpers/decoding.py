@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +30,11 @@ __all__ = [
 ]
 
 FLOOR = -1e4  # in place of the logarithm of 0, so that sums over paths stay finite
+REACH = 0.04  # seconds; synthetic words began 0.036 s before their first letter's frame (median of 1,032)
 WINDOW = 128  # utterances that are sorted by length together; bounds what is held in memory
 NEW_LETTER, NEW_BOUNDARY, REPEAT, BLANK = "new letter", "word boundary", "repeats the frame before", "blank"
+
+Run = tuple[int, int, int]  # an output id, and the first and last frame of a stretch of it
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class FrameClock:
 
 @dataclass(frozen=True)
 class Letter:
-    """One output token: its text, seconds, confidence in 0..1, and first and last frame (inclusive)."""
+    """One output token: its text, its seconds, its confidence in 0..1, and the first and last frame that name it."""
 
     text: str
     start: float
@@ -227,6 +230,10 @@ def greedy(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypo
 def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypothesis:
     """Read words, times and confidences off a path through the frames (greedy, or a forced alignment).
 
+    CTC names a letter in its middle, for a frame or two. A word therefore lasts from ``REACH`` before its first
+    letter's frames to as long after its last's, or to the middle of the time to its neighbour if that is nearer; its
+    letters meet in the middle between their frames.
+
     A letter's confidence is its highest posterior over its frames. A word's is the CTC probability of the word and the
     boundaries beside it, summed over every path through the frames between its neighbours' letters: it sees letters
     that might be missing and words that might be one, which a product over the letters does not. An utterance's is the
@@ -238,7 +245,7 @@ def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, c
         alphabet: What each output means.
         clock: Seconds of a frame.
     """
-    spoken: list[list[tuple[int, int, int]]] = [[]]  # id, first and last frame of the letters of each word
+    spoken: list[list[Run]] = [[]]  # the letters of each word
     for first, last in _runs(path):
         token = int(path[first])
         if token == alphabet.boundary:
@@ -250,21 +257,28 @@ def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, c
         return Hypothesis("", (), float(np.exp(log_probs[:, alphabet.blank]).mean()) if len(path) else 0.0)
     confidences = _word_posteriors(spoken, path, log_probs, alphabet)
     words = []
-    for runs, confidence in zip(spoken, confidences.tolist(), strict=True):
-        letters = tuple(_letter(*run, log_probs, alphabet, clock) for run in runs)
-        text = "".join(letter.text for letter in letters)
-        words.append(Word(text, letters[0].start, letters[-1].end, confidence, letters))
+    for runs, edges, confidence in zip(spoken, _edges(spoken, len(path), clock), confidences.tolist(), strict=True):
+        best = [min(1.0, float(np.exp(log_probs[first : last + 1, token].max()))) for token, first, last in runs]
+        letters = tuple(
+            Letter(alphabet.tokens[token], start, end, posterior, first, last)
+            for (token, first, last), (start, end), posterior in zip(runs, pairwise(edges), best, strict=True)
+        )
+        words.append(Word("".join(each.text for each in letters), edges[0], edges[-1], confidence, letters))
     return Hypothesis(" ".join(word.text for word in words), tuple(words), float(confidences.mean()))
 
 
-def _letter(token: int, first: int, last: int, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Letter:
-    """One stretch of equal ids as a letter."""
-    best = min(1.0, float(np.exp(log_probs[first : last + 1, token].max())))
-    return Letter(alphabet.tokens[token], clock.start(first), clock.end(last), best, first, last)
+def _edges(spoken: Sequence[Sequence[Run]], frames: int, clock: FrameClock) -> Iterator[list[float]]:
+    """Where each word begins, where its letters meet, and where it ends, in seconds."""
+    for i, runs in enumerate(spoken):
+        first, last = clock.start(runs[0][1]), clock.end(runs[-1][2])
+        before = (clock.end(spoken[i - 1][-1][2]) + first) / 2 if i else clock.start(0)
+        after = (last + clock.start(spoken[i + 1][0][1])) / 2 if i + 1 < len(spoken) else clock.start(frames)
+        inner = [(clock.end(one[2]) + clock.start(other[1])) / 2 for one, other in pairwise(runs)]
+        yield [max(first - REACH, before), *inner, min(last + REACH, after)]
 
 
 def _word_posteriors(
-    spoken: Sequence[Sequence[tuple[int, int, int]]], path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet
+    spoken: Sequence[Sequence[Run]], path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet
 ) -> np.ndarray:
     """CTC probability of each word between its neighbours, ``(words,)`` float64; all words in one batch."""
     import torch

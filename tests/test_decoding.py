@@ -95,14 +95,29 @@ def test_an_unknown_letter_is_named_with_its_code_point():
         ALPHABET.encode("باپ")
 
 
-def test_words_last_from_their_first_letter_to_their_last():
-    found = greedy(emissions([BLANK, BE, BE, ALEF, BLANK, BOUNDARY, SIN, BLANK]), ALPHABET, CLOCK)
+def test_words_and_letters_meet_in_the_middle_and_reach_no_further_than_two_frames():
+    path = [BLANK] * 4 + [BE, BE, BLANK, BLANK, ALEF, BLANK, BOUNDARY, SIN, BLANK]
+    found = greedy(emissions(path), ALPHABET, CLOCK)
     assert found.text == "با س"
-    assert [(w.start, w.end) for w in found.words] == [
-        pytest.approx((0.0225, 0.0825)),
-        pytest.approx((0.1225, 0.1425)),
+    first, second = found.words
+    assert (first.start, first.end) == pytest.approx((0.0425, 0.2025))  # two frames early; half of two frames late
+    assert (second.start, second.end) == pytest.approx((0.2025, CLOCK.end(12)))  # only one frame is left
+    assert [(x.start, x.end) for x in first.letters] == [
+        pytest.approx((0.0425, 0.1425)),
+        pytest.approx((0.1425, 0.2025)),
     ]
-    assert [(letter.first, letter.last) for letter in found.words[0].letters] == [(1, 2), (3, 3)]
+    assert [(x.first, x.last) for x in first.letters] == [(4, 5), (8, 8)]
+
+
+def test_times_grow_and_stay_inside_the_frames_whatever_is_heard():
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        path = rng.choice([BLANK, BOUNDARY, ALEF, BE], 30)
+        words = greedy(emissions(path), ALPHABET, CLOCK).words
+        times = [t for w in words for x in w.letters for t in (x.start, x.end)]
+        assert times == sorted(times)
+        assert all(x.start < x.end for w in words for x in w.letters)
+        assert not times or (times[0] >= CLOCK.start(0) and times[-1] <= CLOCK.end(29))
 
 
 def chance(log_probs: np.ndarray, target: list[int]) -> float:
