@@ -61,7 +61,7 @@ def table(
     shown = frame if limit is None else frame.head(limit)
     formats = dict(formats or {})
     numeric = {c for c in shown.columns if pd.api.types.is_numeric_dtype(shown[c]) and shown[c].dtype != bool}
-    head = "".join(f'<th scope="col"{_side_class(shown[c], c in numeric)}>{escape(c)}</th>' for c in shown)
+    head = "".join(f'<th scope="col"{_side_class(shown[c], c in numeric)}>{_heading(c)}</th>' for c in shown)
     rows = [_row(values, shown.columns, numeric, formats, lang) for values in shown.itertuples(index=False, name=None)]
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     markup = (
@@ -72,6 +72,10 @@ def table(
     if len(shown) < len(frame):
         parts.append(note(f"{len(shown):,} of {len(frame):,} rows"))
     return join(parts)
+
+
+def _heading(column: object) -> str:
+    return escape(str(column).replace("_", " "))
 
 
 def _side_class(column: pd.Series, is_number: bool) -> str:

@@ -36,6 +36,7 @@ _RULES = """
 .asr caption { caption-side: top; text-align: left; font-weight: 600; padding: .2em .7em .5em;
   color: inherit }
 .asr .ur { font-family: NASKH; font-size: 1.25em; line-height: 1.9 }
+.asr bdi.ur { font-size: 1.15em; line-height: 1 }
 .asr .read:lang(ur) { font-family: NASTALIQ; font-size: 1.15em; line-height: 2.2 }
 .asr .note { opacity: .75; font-size: .93em; margin: .25em .7em }
 .asr .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);

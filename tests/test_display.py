@@ -229,6 +229,11 @@ def test_headings_stand_over_right_to_left_columns():
     assert heads == ["rtl", "num", None]
 
 
+def test_headings_are_words_in_html_and_column_names_in_text():
+    shown = table(pd.DataFrame({"sampling_rate": [22_050]}))
+    assert ">sampling rate<" in shown.html and "sampling_rate" in shown.text and "22,050" in shown.text
+
+
 def test_a_fragment_in_a_cell_is_shown_as_it_is():
     shown = table(pd.DataFrame({"x": [Fragment("<b>bold</b>", "bold")]}))
     assert "<b>bold</b>" in shown.html and "bold" in shown.text
