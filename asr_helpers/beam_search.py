@@ -25,6 +25,7 @@ __all__ = ["MAX_ORDER", "UNITS", "BeamSearch", "Weights", "write_language_model"
 
 UNITS = ("letters", "words")
 MAX_ORDER = 6  # longest n-gram that KenLM, as flashlight-text 0.0.7 carries it, can read; the shortest is 2
+TOKENS = 15  # of a frame's outputs, the likeliest that a search over letters tries (all: same text, 1.7 × the time)
 NEVER = -1e4  # log-probability of what cannot be in a frame; finite, so that sums stay finite
 MISSING = (
     "beam search needs the package flashlight-text, which is not here: "
@@ -144,10 +145,10 @@ class BeamSearch:
         """What the language model predicts: ``"letters"`` or ``"words"``."""
         return self.arpa.stem
 
-    def weighted(self, weights: Weights) -> BeamSearch:
-        """The same search with other weights; the language model is shared, not read again."""
+    def having(self, *, weights: Weights | None = None, beam: int | None = None) -> BeamSearch:
+        """The same search with other weights or another beam; the language model is shared, not read again."""
         other = copy(self)
-        other.weights = weights
+        other.weights, other.beam = weights or self.weights, beam or self.beam
         return other
 
     def text(self, log_probs: np.ndarray) -> str:
@@ -190,7 +191,7 @@ class BeamSearch:
         lib, alphabet, outputs = self._library, self.alphabet, len(self.alphabet.tokens)
         shared = {
             "beam_size": self.beam,
-            "beam_size_token": outputs,
+            "beam_size_token": min(outputs, TOKENS) if self._tree is None else outputs,
             "beam_threshold": self.threshold,
             "lm_weight": self.weights.lm,
             "log_add": False,

@@ -63,6 +63,13 @@ def test_the_same_seed_tries_the_same_weights_and_another_seed_others(searches, 
     assert set(tables[0].lm) != set(tables[2].lm)
 
 
+def test_of_many_utterances_a_seeded_choice_is_used(searches, log_probs):
+    few = tune(searches[:1], log_probs, REFERENCES, seed=1, trials=1, at_most=1).table
+    chosen = np.random.default_rng(1).permutation(len(REFERENCES))[0]
+    alone = tune(searches[:1], [log_probs[chosen]], [REFERENCES[chosen]], seed=1, trials=1).table
+    pd.testing.assert_frame_equal(few, alone)
+
+
 @pytest.mark.parametrize("references", [[], REFERENCES[:-1]])
 def test_a_reference_is_needed_for_each_utterance(searches, log_probs, references):
     with pytest.raises(ValueError, match="tuning needs one for each"):
