@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from asr_helpers.numerals import say_number
 from asr_helpers.storage import write_text
