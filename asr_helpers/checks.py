@@ -63,7 +63,7 @@ def measure_corpus(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         results = pool.map(partial(_try_measure, channel=channel), paths)
         if progress:
-            from tqdm import tqdm  # the plain bar: a widget would be stored in the executed notebook
+            from tqdm.auto import tqdm  # one bar; the plain one leaves a line per update in an executed notebook
 
             results = tqdm(results, total=len(paths), desc="measuring recordings", unit="file")
         measured = list(results)
