@@ -12,13 +12,14 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from .compare import Comparison
 from .display import table
 from .figures import picture
 from .fragments import STYLE, Fragment, escape
 from .players import PLAY_HANDLER, WORD_HANDLER
 from .storage import write_text
 
-__all__ = ["LIMIT_BYTES", "Section", "report_html", "verdict", "write_report"]
+__all__ = ["LIMIT_BYTES", "Section", "comparison_sections", "report_html", "verdict", "write_report"]
 
 LIMIT_BYTES = 10_000_000  # what still goes through mail
 AUDIO = re.compile(r"<audio\b[^>]*>.*?</audio>", flags=re.DOTALL)
@@ -72,6 +73,20 @@ def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, 
         f"measured on {utterances:,} test utterances of {data}."
     )
     return sentence.replace(" %", "\u00a0%")  # a number and its unit stay on one line
+
+
+def comparison_sections(comparison: Comparison) -> list[Section]:
+    """Chapters of the report on two runs: how large the difference is, and on which utterances it lies."""
+    percent = dict.fromkeys(("a", "b", "difference", "low", "high", "b_better"), "{:.1%}")
+    a, b = comparison.names
+    changed = comparison.utterances[comparison.utterances["difference"] != 0]
+    wins = "{} is better on {} utterances, {} on {}, and {} are even.".format(
+        a, comparison.wins[0], b, comparison.wins[1], comparison.wins[2]
+    )
+    return [
+        Section("How large is the difference?", [table(comparison.rates, formats=percent), f"a is {a}, b is {b}."]),
+        Section("Who wins where?", [wins, table(changed, limit=50, cards=True)]),
+    ]
 
 
 def write_report(

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from asr_helpers import plots
+from asr_helpers.compare import compare_runs
 from asr_helpers.display import Fragment, table
 from asr_helpers.players import player, word_player
-from asr_helpers.report import LEFT_OUT, Section, report_html, verdict, write_report
+from asr_helpers.report import LEFT_OUT, Section, comparison_sections, report_html, verdict, write_report
 
 VERDICT = verdict(wer=0.152, low=0.121, high=0.184, utterances=1_062, data="the sample corpus (synthetic speech)")
 TONE = 0.1 * np.sin(np.arange(16_000) / 5)
@@ -90,3 +91,16 @@ def test_a_report_too_large_without_sound_names_the_section(tmp_path):
 def test_sections_with_one_title_are_both_kept():
     markup = report_html(title="t", verdict="v", sections=[Section("same", ["first"]), Section("same", ["second"])])
     assert "<p>first</p>" in markup and "<p>second</p>" in markup
+
+
+def test_a_comparison_becomes_chapters_that_escape_what_was_said(tmp_path):
+    rows = [("1", "کل بارش ہوئی", "کل بارش ہوئی"), ("2", "<img src=x onerror=alert(1)> گھر", "گھر"), ("3", "وہ آیا", "وہ آئی")]
+    a = pd.DataFrame(rows, columns=["id", "reference", "hypothesis"]).assign(speaker=None)
+    b = a.assign(hypothesis=a["reference"])
+    comparison = compare_runs(a, b, seed=1, names=("old", "new"))
+    sections = comparison_sections(comparison)
+    size = write_report(tmp_path / "c.html", title="old and new", verdict=comparison.verdict, sections=sections)
+    page = (tmp_path / "c.html").read_text(encoding="utf-8")
+    assert size == len(page.encode("utf-8"))
+    assert "new on 2" in page and "1 are even" in page
+    assert "<img src=x" not in page and "&lt;img src=x" in page
