@@ -121,7 +121,7 @@ def run_notebooks(
 def summary(run: Run) -> str:
     """WER and CER with the data they were measured on, and where everything lies."""
     metrics = run.read_json("metrics")
-    rows = [s for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterances"]
+    rows = [s for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterance"]
     rates = {row["unit"]: f"{row['value']:.1%} ({row['low']:.1%} to {row['high']:.1%})" for row in rows}
     lines = [
         f"WER {rates['word']}, CER {rates['character']} with 95 % intervals,",
