@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
+from torch import nn
 
-__all__ = ["add_up", "gather_bytes", "several"]
+__all__ = ["add_up", "from_first", "gather_bytes", "several", "share_weights"]
 
 
 def several() -> bool:
@@ -28,3 +31,19 @@ def gather_bytes(data: bytes) -> list[bytes]:
     gathered = [b""] * dist.get_world_size() if dist.get_rank() == 0 else None
     dist.gather_object(data, gathered)
     return gathered or []
+
+
+def from_first(value: Any) -> Any:
+    """Give every process what process 0 has: a decision that all of them must take alike."""
+    if not several():
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def share_weights(model: nn.Module) -> None:
+    """Give every process the weights that process 0 has, which alone read them from a file."""
+    if several():
+        for value in model.state_dict().values():
+            dist.broadcast(value, src=0)

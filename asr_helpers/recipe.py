@@ -15,6 +15,8 @@ from asr_helpers.precision import choose_precision
 
 __all__ = ["TrainingConfig", "training_arguments", "world_size"]
 
+GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU needs its cores itself
+
 # What may differ between a run and its continuation: how steps are computed, not which they are.
 FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every", "push_to_hub"}
 
@@ -50,7 +52,7 @@ class TrainingConfig:
         checkpoints: Checkpoints kept: the best and the newest, so 2 at least.
         log_every: Steps between two lines of the log.
         seed: Seed of the order of the utterances, dropout and masking.
-        workers: Processes that read and collate; 0: this one.
+        workers: Processes that read and collate; 0: this one; ``None``: 4 beside a GPU, else 0.
         push_to_hub: Hub repository (``"name/repository"``) for the finished model; ``None``: nothing leaves
             this machine.
     """
@@ -75,7 +77,7 @@ class TrainingConfig:
     checkpoints: int = 2
     log_every: int = 10
     seed: int = 1
-    workers: int = 0
+    workers: int | None = None
     push_to_hub: str | None = None
 
     def __post_init__(self) -> None:
@@ -142,6 +144,9 @@ def training_arguments(
     """
     device = "cpu" if use_cpu else _device()
     precision = choose_precision(device, config.precision)
+    workers = config.workers
+    if workers is None:
+        workers = min(GPU_WORKERS, (os.cpu_count() or 1) - 1) if device == "cuda" else 0
     steps = config.steps(utterances)
     every = max(1, math.ceil(steps / config.evaluations))
     return TrainingArguments(
@@ -171,15 +176,15 @@ def training_arguments(
         greater_is_better=False,
         save_total_limit=config.checkpoints,
         seed=config.seed,
-        dataloader_num_workers=config.workers,
-        dataloader_persistent_workers=config.workers > 0,
+        dataloader_num_workers=workers,
+        dataloader_persistent_workers=workers > 0,
         dataloader_pin_memory=device.startswith("cuda"),
         remove_unused_columns=False,  # the collator needs the ids and the durations
         use_cpu=device == "cpu",  # without it the Trainer takes bf16 for a wish for a GPU
         report_to="none",
         disable_tqdm=True,
         push_to_hub=False,
-        ddp_find_unused_parameters=not config.gradient_checkpointing,  # layer drop, a frozen encoder
+        ddp_find_unused_parameters=True,  # layer drop and a frozen encoder leave parameters without a gradient
     )
 
 

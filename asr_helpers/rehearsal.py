@@ -65,8 +65,8 @@ def rehearse(trainer: CTCTrainer) -> Rehearsal:
         free = _free(trainer.args.device)
         steps = sorted(_steps(trainer), key=_padded)
         typical, longest = steps[len(steps) // 2], steps[-1]
-        _time(trainer, steps[0])  # the first pass pays for what is loaded once
         with _Peak(trainer.args.device) as peak:
+            _time(trainer, steps[0])  # the first pass pays, in time and memory, for what is loaded once
             longest_seconds = _time(trainer, longest)
         step_seconds = longest_seconds if typical is longest else _time(trainer, typical)
         pieces = trainer.halvings.cut([piece for batch in longest for piece in batch["pieces"]])

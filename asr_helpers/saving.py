@@ -26,7 +26,7 @@ from asr_helpers.checkpoints import (
     whole_checkpoint,
     whole_checkpoints,
 )
-from asr_helpers.processes import gather_bytes
+from asr_helpers.processes import from_first, gather_bytes, share_weights
 from asr_helpers.storage import write_json
 
 __all__ = ["RECIPE_FILE", "SafeTrainer"]
@@ -75,9 +75,14 @@ class SafeTrainer(Trainer):
             CheckpointError: It belongs to another training; going on would be neither the old one nor the new
                 one. The text names what differs.
         """
-        newest = newest_whole(self.args.output_dir)
+        newest = from_first(newest_whole(self.args.output_dir))  # a process on another machine may see none
         if newest is None:
             return None
+        if not is_whole(newest):
+            raise CheckpointError(
+                f"process {self.args.process_index} does not see {newest}, from which the training goes on: "
+                "several machines need a run folder that all of them see (a network drive), or resume=False"
+            )
         before = json.loads((newest / RECIPE_FILE).read_text(encoding="utf-8"))
         now = json.loads(json.dumps(self.recipe))
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
@@ -100,6 +105,7 @@ class SafeTrainer(Trainer):
         """Save everything that the rest of the run depends on, whole or not at all."""
         began, folder, step = time.monotonic(), Path(self.args.output_dir), self.state.global_step
         self.before_save()
+        self._point_to_best()
         streams = gather_bytes(self._random_streams())
         if self.args.should_save:
             with whole_checkpoint(folder, step) as staging:
@@ -109,7 +115,6 @@ class SafeTrainer(Trainer):
                 for process, stream in enumerate(streams):
                     name = "rng_state.pth" if len(streams) == 1 else f"rng_state_{process}.pth"
                     (staging / name).write_bytes(stream)
-                self._point_to_best(exists={step})
                 self.state.save_to_json(str(staging / TRAINER_STATE_NAME))
                 write_json(self.recipe, staging / RECIPE_FILE)
             self._forget(folder, step)
@@ -128,12 +133,10 @@ class SafeTrainer(Trainer):
             self._save_rng_state(folder)
             return next(Path(folder).iterdir()).read_bytes()
 
-    def _point_to_best(self, exists: set[int] = frozenset()) -> None:
+    def _point_to_best(self) -> None:
         """Name the best checkpoint's folder where it lies now: a run folder may have been moved since."""
         best = self.state.best_global_step
-        path = checkpoint_path(self.args.output_dir, best) if best else None
-        there = path is not None and (best in exists or is_whole(path))
-        self.state.best_model_checkpoint = str(path) if there else None
+        self.state.best_model_checkpoint = str(checkpoint_path(self.args.output_dir, best)) if best else None
 
     def _forget(self, folder: Path, step: int) -> None:
         """Delete old checkpoints beyond the limit, never the newest nor the best."""
@@ -166,6 +169,10 @@ class SafeTrainer(Trainer):
         return True
 
     def _load_best_model(self) -> None:
-        """Put the weights of the best checkpoint into the model."""
-        path = Path(self.state.best_model_checkpoint) / SAFE_WEIGHTS_NAME
-        self.model.load_state_dict(safetensors.torch.load_file(path))
+        """Put the weights of the best checkpoint into the model, read by process 0 for all."""
+        path = Path(self.state.best_model_checkpoint)
+        if self.args.process_index == 0 and is_whole(path):
+            self.model.load_state_dict(safetensors.torch.load_file(path / SAFE_WEIGHTS_NAME))
+        elif self.args.process_index == 0:
+            print(f"{path}, the best checkpoint, is gone: the model keeps its last weights", flush=True)
+        share_weights(self.model)

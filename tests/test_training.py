@@ -289,6 +289,19 @@ def test_only_the_same_training_goes_on_from_a_checkpoint(tmp_path, undisturbed,
             trainer.newest_checkpoint()
 
 
+def test_a_process_that_does_not_see_the_checkpoint_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asr_helpers.saving.from_first", lambda value: tmp_path / "elsewhere" / "checkpoint-3")
+    with pytest.raises(CheckpointError, match=r"process 0 does not see .*run folder that all of them see"):
+        trainer_for(tmp_path).train(resume_from_checkpoint=True)
+
+
+def test_a_best_checkpoint_that_is_gone_is_said(tmp_path: Path, undisturbed, capsys: pytest.CaptureFixture) -> None:
+    trainer = trainer_for(tmp_path)
+    trainer.state.best_model_checkpoint = str(tmp_path / "checkpoint-9")
+    trainer._load_best_model()
+    assert "is gone: the model keeps its last weights" in capsys.readouterr().out
+
+
 def test_resume_false_begins_afresh(tmp_path: Path) -> None:
     short = replace(CONFIG, max_steps=1, evaluations=1)
     run(tmp_path, short)

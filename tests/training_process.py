@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--kill-at", type=int)
     parser.add_argument("--kill-save", type=int)
     parser.add_argument("--stage", default="_seal")
-    parser.add_argument("--log-writes", action="store_true")
+    parser.add_argument("--folder-each", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.kill_save:
@@ -61,7 +61,7 @@ def main() -> None:
     config = replace(CONFIG, **{f.name: options.config[f.name] for f in fields(CONFIG) if f.name in options.config})
     rank = int(os.environ.get("RANK", "0"))
     processor = tiny_processor(options.folder / f"processor-{rank}")
-    folder = options.folder / "checkpoints" if not options.log_writes else options.folder / f"checkpoints-{rank}"
+    folder = options.folder / "checkpoints" if not options.folder_each else options.folder / f"checkpoints-{rank}"
     trainer = CTCTrainer(
         tiny_model(dropout=options.dropout, mask=options.dropout),
         training_arguments(config, folder, utterances=len(TRAIN), use_cpu=True),
