@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -58,8 +59,8 @@ def transcribe_file(
 ) -> Transcript:
     """Turn a recording of any length into text with times, in memory that does not grow with its audio.
 
-    The recording is decoded block by block and goes through the model in overlapping windows, whose frames are joined
-    in pauses and decoded in stretches of at most 30 s. A recording shorter than a window is heard whole, as in testing.
+    The recording is decoded block by block, cut in its pauses or where need be into overlapping windows, and decoded
+    in stretches of at most 30 s. A recording shorter than a window is heard whole, as in testing.
 
     Args:
         path: A WAV, FLAC, Ogg or MP3 file of any rate.
@@ -67,8 +68,8 @@ def transcribe_file(
         processor: Its processor.
         search: Beam search with a language model; greedy decoding without.
         channel: 0-based channel to take; None mixes down by the mean.
-        window_seconds: What the model hears at once.
-        overlap_seconds: What neighbouring windows share.
+        window_seconds: What the model hears at once, at most.
+        overlap_seconds: What neighbouring windows share where there is no pause.
         progress: Called with the seconds transcribed so far.
 
     Raises:
@@ -85,15 +86,15 @@ def transcribe_file(
             samples += len(block)
             yield block
 
-    clips = (clip for clip in windows.cut(counted()) if len(clip) >= clock.field)
+    cut, again = tee(window for window in windows.cut(counted()) if len(window.samples) >= clock.field)
     heard = log_probs_of(
         model,
-        ({"id": str(path), "audio": clip} for clip in clips),
+        ({"id": str(path), "audio": window.samples} for window in cut),
         collate=Collator.of(processor),
         batch_seconds=at_once * window_seconds,
         window=at_once,
     )
-    joined = stitch(heard, overlap=windows.overlap, alphabet=alphabet)
+    joined = stitch(zip(heard, (window.shared for window in again), strict=True), alphabet=alphabet)
     parts = []
     for first, part in segments(joined, longest=round(SEGMENT_SECONDS / clock.seconds), alphabet=alphabet):
         at = replace(clock, origin=first)
