@@ -348,6 +348,17 @@ def test_the_saved_model_is_an_ordinary_checkpoint_with_its_processor(undisturbe
     assert json.loads((best / "vocab.json").read_text())[LETTERS[0]] == 3
 
 
+def test_bf16_ends_with_the_training(tmp_path: Path) -> None:
+    config = replace(CONFIG, precision="bf16", max_steps=2, evaluations=1)
+    result = run(tmp_path, config)
+    plain = Wav2Vec2ForCTC.from_pretrained(checkpoint_path(tmp_path / "checkpoints", result.best_step)).eval()
+    batch = collate(VALIDATION[:2])
+    inputs = batch["input_values"], batch["attention_mask"]
+    with torch.no_grad():
+        assert torch.equal(result.model.eval()(*inputs).logits, plain(*inputs).logits)
+    assert not hasattr(result.model, "_original_forward")
+
+
 def test_the_log_has_what_issue_and_plots_need(undisturbed) -> None:
     _, result = undisturbed
     assert list(result.log.columns) == ["step", "epoch", "split", "name", "value", "seconds"]
