@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,9 @@ class Path:
 def align(log_probs: np.ndarray, text: str, alphabet: Alphabet, clock: FrameClock) -> Hypothesis:
     """Give every word and letter of a known text its seconds in the recording.
 
+    A letter that the model has no output for (one that no training transcript holds) is placed where some letter is
+    said, whichever is likeliest; its confidence is 0, and so is its word's.
+
     Args:
         log_probs: ``(frames, vocabulary)``, natural logarithms.
         text: Normalised text, spaces between words: the reference, or a hypothesis of beam search.
@@ -41,10 +44,16 @@ def align(log_probs: np.ndarray, text: str, alphabet: Alphabet, clock: FrameCloc
 
     Raises:
         TooFewFrames: The text is too long for the recording.
-        ValueError: The text holds a letter that the model has no output for.
     """
-    path = best_path(log_probs, alphabet.encode(text), blank=alphabet.blank)
-    return hypothesis_of(path.ids, log_probs, alphabet, clock)
+    unknown = sorted(set(text.replace(" ", "")) - set(alphabet.tokens))
+    if not unknown:
+        path = best_path(log_probs, alphabet.encode(text), blank=alphabet.blank)
+        return hypothesis_of(path.ids, log_probs, alphabet, clock)
+    wider = replace(alphabet, tokens=(*alphabet.tokens, *unknown))
+    letters = np.setdiff1d(np.arange(len(alphabet.tokens)), [alphabet.blank, alphabet.boundary])
+    some = np.repeat(log_probs[:, letters].max(-1, keepdims=True), len(unknown), axis=1)
+    path = best_path(np.concatenate([log_probs, some], axis=1), wider.encode(text), blank=alphabet.blank)
+    return hypothesis_of(path.ids, np.concatenate([log_probs, np.full_like(some, -np.inf)], axis=1), wider, clock)
 
 
 def best_path(log_probs: np.ndarray, ids: Sequence[int], *, blank: int) -> Path:

@@ -59,6 +59,17 @@ def test_words_get_the_seconds_where_they_were_said_though_the_model_heard_anoth
     assert found.words[1].start == pytest.approx(CLOCK.start(5) - 0.02)  # half way to the word before
 
 
+def test_a_letter_without_an_output_is_placed_where_some_letter_is_said_and_has_no_confidence():
+    heard = np.full((9, 5), 0.02)
+    for frame, token in enumerate([0, 4, 0, 3, 0, 2, 0, 4, 0]):
+        heard[frame, token] = 0.9
+    found = align(np.log(heard / heard.sum(-1, keepdims=True)), "بپ ب", ALPHABET, CLOCK)
+    assert found.text == "بپ ب"
+    assert [(x.text, x.first, x.confidence > 0) for x in found.words[0].letters] == [("ب", 1, True), ("پ", 3, False)]
+    assert found.words[0].confidence == 0
+    assert found.words[1].confidence > 0.5
+
+
 def test_a_blank_in_the_text_is_refused():
     with pytest.raises(ValueError, match="holds the blank"):
         best_path(random_log_probs(5, 5, 0), [3, 0], blank=0)
