@@ -3,17 +3,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test notebooks starter lint clean
+.PHONY: run test notebooks starter clean
 
 # 01 to 05 on the sample corpus; ends with WER and CER and where the results lie.
 run: $(INSTALLED)
 	$(BIN)/python -m asr_helpers run params/sample.yaml
 
-# Unit tests, the papermill chain, the notebooks under nbval.
+# Unit tests; the papermill chain on other recordings and on the sample; real processes and a real browser; the notebooks
+# against their kept outputs (after the sample run, whose finished training they then find).
 test: $(INSTALLED)
-	$(BIN)/ruff check asr_helpers scripts benchmarks tests
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+	$(BIN)/ruff check asr_helpers scripts tests
+	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
+	$(BIN)/python -m pytest -q -m slow tests/test_notebooks.py
+	$(BIN)/python -m pytest -q -m slow tests --ignore tests/test_notebooks.py
+	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
 # Run all five again and commit their cleaned outputs.
 notebooks: $(INSTALLED)
@@ -24,9 +27,6 @@ notebooks: $(INSTALLED)
 starter: $(INSTALLED)
 	$(BIN)/python -m pip install -q wordfreq==3.1.1
 	$(BIN)/python scripts/make_starter.py
-
-lint: $(INSTALLED)
-	$(BIN)/ruff check asr_helpers scripts benchmarks tests
 
 $(INSTALLED): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
