@@ -13,7 +13,9 @@ def test_only_what_is_missing_or_of_another_version_is_installed_and_never_torch
     assert colab.missing_requirements(TEXT) == ["jiwer==4.0.0"]
 
 
-@pytest.mark.parametrize(("corpus", "mounted"), [("/content/drive/MyDrive/prus", ["/content/drive"]), ("data/prus", [])])
+@pytest.mark.parametrize(
+    ("corpus", "mounted"), [("/content/drive/MyDrive/prus", ["/content/drive"]), ("data/prus", [])]
+)
 def test_drive_is_mounted_only_for_a_corpus_that_lies_there(monkeypatch, corpus, mounted):
     seen = []
     google, module = types.ModuleType("google"), types.ModuleType("google.colab")

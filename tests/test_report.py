@@ -94,7 +94,8 @@ def test_sections_with_one_title_are_both_kept():
 
 
 def test_a_comparison_becomes_chapters_that_escape_what_was_said(tmp_path):
-    rows = [("1", "کل بارش ہوئی", "کل بارش ہوئی"), ("2", "<img src=x onerror=alert(1)> گھر", "گھر"), ("3", "وہ آیا", "وہ آئی")]
+    rows = [("1", "کل بارش ہوئی", "کل بارش ہوئی")]
+    rows += [("2", "<img src=x onerror=alert(1)> گھر", "گھر"), ("3", "وہ آیا", "وہ آئی")]
     a = pd.DataFrame(rows, columns=["id", "reference", "hypothesis"]).assign(speaker=None)
     b = a.assign(hypothesis=a["reference"])
     comparison = compare_runs(a, b, seed=1, names=("old", "new"))

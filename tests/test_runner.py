@@ -20,7 +20,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "params").mkdir()
     (tmp_path / "params" / "p.yaml").write_text("epochs: 2\n")
     for number, stem in runs.NOTEBOOKS.items():
-        write_notebook(tmp_path, stem, f"{BODY}with open('ran.txt', 'a') as f:\n    f.write('{number} ' + str(epochs) + ';')")
+        write_notebook(tmp_path, stem, f"{BODY}open('ran.txt', 'a').write('{number} ' + str(epochs) + ';')")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

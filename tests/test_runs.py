@@ -12,7 +12,7 @@ UTTERANCES = pd.DataFrame({"id": ["1", "2", "3"], "transcript": ["الف", "ب",
 
 def test_a_missing_artifact_names_the_notebook_that_makes_it(tmp_path):
     run = open_run(tmp_path / "run")
-    with pytest.raises(MissingArtifact, match="utterances.parquet is missing: run notebook 01_data_inspection"):
+    with pytest.raises(MissingArtifact, match=r"utterances\.parquet is missing: run notebook 01_data_inspection"):
         run.need("utterances")
     run.write_table("utterances", UTTERANCES)
     pd.testing.assert_frame_equal(pd.read_parquet(run.need("utterances")), UTTERANCES)
@@ -63,7 +63,8 @@ def test_a_hub_id_stays_and_a_path_becomes_absolute(monkeypatch, tmp_path):
 
 
 def problems(*rows):
-    return problems_table(Problem(severity, "silence", utterance, "0 dB", "record it again") for severity, utterance in rows)
+    found = [Problem(severity, "silence", utterance, "0 dB", "record it again") for severity, utterance in rows]
+    return problems_table(found)
 
 
 def test_errors_stop_or_are_dropped_and_warnings_do_neither():

@@ -8,7 +8,8 @@ LONG = "کتاب میز پر رکھی ہے اور قلم دراز میں"
 
 
 def test_more_words_take_longer_and_a_faster_voice_is_shorter():
-    short, long, fast = (speak(Line(text, Voice("m3", rate=rate))) for text, rate in ((SHORT, 150), (LONG, 150), (LONG, 220)))
+    lines = [(SHORT, 150), (LONG, 150), (LONG, 220)]
+    short, long, fast = (speak(Line(text, Voice("m3", rate=rate))) for text, rate in lines)
     assert short.dtype == np.int16 and short.ndim == 1
     assert 0.3 < len(short) / NATIVE_RATE < 2
     assert len(long) > 2 * len(short)

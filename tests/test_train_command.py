@@ -27,7 +27,9 @@ def test_without_a_run_it_says_so(tmp_path, monkeypatch, capsys):
     assert "no run folder runs/no-such-run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["compare", "runs/no-a", "runs/no-b"], ["transcribe", "--model", "runs/no/model", "x.wav"]])
+@pytest.mark.parametrize(
+    "command", [["compare", "runs/no-a", "runs/no-b"], ["transcribe", "--model", "runs/no/model", "x.wav"]]
+)
 def test_a_missing_run_or_model_is_named(command, capsys):
     assert main(command) == 1
     assert "runs/no" in capsys.readouterr().err
