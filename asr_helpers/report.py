@@ -80,7 +80,8 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
     percent = dict.fromkeys(("a", "b", "difference", "low", "high", "b_better"), "{:.1%}")
     a, b = comparison.names
     changed = comparison.utterances[comparison.utterances["difference"] != 0]
-    wins = f"{a} is better on {comparison.wins[0]} utterances, {b} on {comparison.wins[1]}, and {comparison.wins[2]} are even."
+    for_a, for_b, even = comparison.wins
+    wins = f"{a} is better on {for_a} utterances, {b} on {for_b}, and {even} are even."
     return [
         Section("How large is the difference?", [table(comparison.rates, formats=percent), f"a is {a}, b is {b}."]),
         Section("Who wins where?", [wins, table(changed, limit=50, cards=True)]),
