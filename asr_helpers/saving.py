@@ -154,18 +154,18 @@ class SafeTrainer(Trainer):
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Call an evaluation better when its WER is lower, or as low with a lower CER.
 
-        While the WER is 1 throughout, the CER already tells a model that has learnt letters from one that has
-        not.
+        A WER of 1 or more says no more than "not one word": a model that writes only blanks has exactly 1, one that
+        begins to spell has a little more. The CER tells them apart.
         """
-        now = metrics["eval_wer"], metrics["eval_cer"]
+        now = min(1.0, metrics["eval_wer"]), metrics["eval_cer"]
         before = [
-            (entry["eval_wer"], entry["eval_cer"])
+            (min(1.0, entry["eval_wer"]), entry["eval_cer"])
             for entry in self.state.log_history
             if "eval_wer" in entry and entry["step"] == self.state.best_global_step
         ]
         if self.state.best_global_step and before and now >= before[-1]:
             return False
-        self.state.best_metric, self.state.best_global_step = now[0], self.state.global_step
+        self.state.best_metric, self.state.best_global_step = metrics["eval_wer"], self.state.global_step
         return True
 
     def _load_best_model(self) -> None:
