@@ -312,12 +312,11 @@ def without_errors(utterances: pd.DataFrame, problems: pd.DataFrame, *, on_error
     errors = problems[problems["severity"] == "error"]
     whole = errors[errors["utterance"] == ""]
     if len(whole) or (len(errors) and on_error == "stop"):
-        stopping = whole if len(whole) else errors
-        first = stopping.iloc[0]
+        first = (whole if len(whole) else errors).iloc[0]
         where = f"utterance {first['utterance']}" if first["utterance"] else "the corpus"
         hint = "" if len(whole) else "; mend them, or leave these utterances out with on_error: drop"
         raise CorpusError(
-            f"the data check found {len(stopping)} error(s), first {first['check']} in {where}: {first['value']} "
+            f"the data check found {len(errors)} error(s), among them {first['check']} in {where}: {first['value']} "
             f"({first['advice']}){hint}. All are in the table above and in data_check.parquet."
         )
     return utterances[~utterances["id"].isin(errors["utterance"])].reset_index(drop=True)
