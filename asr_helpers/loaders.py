@@ -47,9 +47,11 @@ def train_loader(rows: Any, pieces: Pieces, *, config: TrainingConfig, args: Tra
 
 def validation_loader(rows: Any, pieces: Pieces, *, args: TrainingArguments) -> DataLoader:
     """Load this process's share of a split, longest first, every utterance once over all processes."""
+    seconds = durations(rows)
+    share = max(1, -(-len(seconds) // args.world_size))  # a small split must not be one process's batch alone
     batches = evaluation_batches(
-        durations(rows),
-        max_batch=args.per_device_eval_batch_size,
+        seconds,
+        max_batch=min(args.per_device_eval_batch_size, share),
         rank=args.process_index,
         world_size=args.world_size,
     )
