@@ -154,8 +154,8 @@ class SafeTrainer(Trainer):
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Call an evaluation better when its WER is lower, or as low with a lower CER.
 
-        A WER of 1 or more says no more than "not one word": a model that writes only blanks has exactly 1, one that
-        begins to spell has a little more. The CER tells them apart.
+        A WER of 1 or more says no more than "not one word": a model that writes only blanks has exactly 1,
+        one that begins to spell has a little more. The CER tells them apart.
         """
         now = min(1.0, metrics["eval_wer"]), metrics["eval_cer"]
         before = [

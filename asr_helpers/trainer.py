@@ -112,8 +112,6 @@ class CTCTrainer(SafeTrainer):
         for callback in own + (callbacks or []):
             self.add_callback(callback)
 
-    # ---- batches -----------------------------------------------------
-
     def get_train_dataloader(self) -> DataLoader:
         """Load this process's pieces of every step."""
         loader = train_loader(self.train_dataset, self.pieces, config=self.config, args=self.args)
@@ -143,8 +141,6 @@ class CTCTrainer(SafeTrainer):
             name: value.to(self.args.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
             for name, value in piece.items()
         }
-
-    # ---- loss --------------------------------------------------------
 
     def losses(self, model: nn.Module, piece: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the model on a collated piece that lies on the device.
@@ -255,8 +251,6 @@ class CTCTrainer(SafeTrainer):
         """Leave the Trainer's estimate out: parameters times samples means nothing for speech."""
         return 0.0
 
-    # ---- optimiser ---------------------------------------------------
-
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Make fused AdamW over head and encoder, each with its own rate."""
         if self.optimizer is None:
@@ -282,8 +276,6 @@ class CTCTrainer(SafeTrainer):
             self.lr_scheduler = scheduler_for(optimizer or self.optimizer, self.schedule)
             self._created_lr_scheduler = True
         return self.lr_scheduler
-
-    # ---- log and validation ------------------------------------------
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add to a training line what the meter counted over all processes, and the encoder's rate."""
