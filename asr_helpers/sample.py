@@ -21,7 +21,7 @@ __all__ = ["SPEAKERS", "Reading", "make_sample", "script", "spoken"]
 SPEAKERS = {"amna": "f2", "bilal": "m3", "dania": "f4", "faraz": "m7"}  # speaker → espeak-ng voice variant
 TWO_CHANNEL = ("dania",)  # this speaker's recordings have two channels, so that mixing down has work to do
 READ_TWICE = 80  # sentences that a second speaker reads too, so that grouping the split by sentence matters
-RECIPE = 1  # raise it when the recordings change: an existing folder is then made again
+RECIPE = 2  # raise it when the recordings change: an existing folder is then made again
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def _reading(sentence: str, speaker: str, rng: np.random.Generator) -> Reading:
         rate=int(rng.integers(130, 186)),
         pitch=int(rng.integers(40, 61)),
         pitch_range=int(rng.integers(40, 61)),
+        word_gap=int(rng.integers(1, 4)),  # a person who reads a prompt sets the words a little apart
     )
     return Reading(sentence, speaker, voice, float(rng.uniform(0.3, 0.9)), float(rng.uniform(20, 45)))
 

@@ -16,6 +16,12 @@ def test_more_words_take_longer_and_a_faster_voice_is_shorter():
     assert len(fast) < 0.85 * len(long)
 
 
+def test_a_gap_sets_the_words_apart():
+    together, apart = (len(speak(Line(LONG, Voice("m3", word_gap=gap)))) / NATIVE_RATE for gap in (0, 3))
+    gaps = len(LONG.split()) - 1
+    assert 0.04 * gaps < apart - together < 0.09 * gaps
+
+
 def test_the_same_script_gives_the_same_samples_whatever_the_number_of_processes():
     voices = (Voice("m3"), Voice("f2", pitch=60), Voice("klatt2"))
     lines = [Line(f"{LONG} {number}", voices[number % 3]) for number in range(70)]  # more than one process's block
