@@ -66,6 +66,7 @@ def train_run(given: Mapping[str, Any], *, name: str) -> TrainingResult:
         processor=processor,
         dataset=dataset,
         folder=run.path("checkpoints"),
+        tensorboard=run.path("tensorboard"),
         collator=Collator.of(processor),
     )
     if int(os.environ.get("RANK", "0")) == 0:
