@@ -246,7 +246,7 @@ def spaces(evidence: Evidence) -> Found:
     edits = evidence.edits
     touched = edits.kind.isin(["joined", "split"])
     pairs = Counter(zip(edits.reference[touched], edits.hypothesis[touched], strict=True)).most_common(3)
-    often = "; ".join(f"{said} → {written} ({times})" for (said, written), times in pairs)
+    often = "; ".join(f"{said} ← {written} ({times})" for (said, written), times in pairs)
     return Found(
         "space between words",
         touched,

@@ -135,7 +135,7 @@ def class_table(predictions: pd.DataFrame, *, language: str = "ur", examples: in
 
     Returns:
         One row a class, and a last one for all of them together: sound, letters, ipa, errors (word errors that fold
-        away), share (of all word errors), utterances (how many have one), pairs (the most frequent, "reference →
+        away), share (of all word errors), utterances (how many have one), pairs (the most frequent, "reference ←
         hypothesis"), examples (ids of utterances). Words with letters of two classes count only in the last row.
     """
     written = count_errors(predictions.reference, predictions.hypothesis).errors
@@ -159,7 +159,7 @@ def class_table(predictions: pd.DataFrame, *, language: str = "ur", examples: in
                 "errors": int(gone.sum()),
                 "share": gone.sum() / max(1, written.sum()),
                 "utterances": int((gone > 0).sum()),
-                "pairs": [f"{said} → {spelt}" for (said, spelt), _ in pairs],
+                "pairs": [f"{said} ← {spelt}" for (said, spelt), _ in pairs],
                 "examples": predictions.id[gone > 0].tolist()[:examples],
             }
         )

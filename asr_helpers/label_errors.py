@@ -28,7 +28,7 @@ def possible_label_errors(predictions: pd.DataFrame, *, language: str = "ur") ->
         language: For the letters that sound alike.
 
     Returns:
-        One row an utterance, the largest disagreement first: id, reference, hypothesis, disagreement ("reference →
+        One row an utterance, the largest disagreement first: id, reference, hypothesis, disagreement ("reference ←
         hypothesis" of the words in question), confidence (of the surest of them), threshold, letters (that differ),
         errors (word errors of the words in question).
     """
@@ -42,7 +42,7 @@ def possible_label_errors(predictions: pd.DataFrame, *, language: str = "ur") ->
                 "id": name,
                 "reference": texts.reference[name],
                 "hypothesis": texts.hypothesis[name],
-                "disagreement": ", ".join(f"{a or NOTHING} → {b or NOTHING}" for a, b in pairs),
+                "disagreement": ", ".join(f"{a or NOTHING} ← {b or NOTHING}" for a, b in pairs),
                 "confidence": found.confidence.max(),
                 "threshold": found.threshold.iloc[0],
                 "letters": int(found.letters.sum()),

@@ -164,7 +164,7 @@ def test_spelling():
 def test_spaces():
     predictions, utterances = world()
     found = causes(spoil(predictions, [0, 1, 2, 3], "کتاب", "کت اب"), utterances).loc["space between words"]
-    assert "کتاب → کت اب" in found.advice and found.errors == 2 * found.words
+    assert "کتاب ← کت اب" in found.advice and found.errors == 2 * found.words
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_possible_label_errors_are_sure_words_that_the_reference_denies():
     predictions["words"] = [words(text, 0.9, sure) for text in predictions.hypothesis]
     found = possible_label_errors(predictions)
     assert found.id.tolist() == ["u1"]
-    assert found.iloc[0][["disagreement", "confidence", "threshold", "errors"]].tolist() == ["بات → کتاب", 0.99, 0.9, 1]
+    assert found.iloc[0][["disagreement", "confidence", "threshold", "errors"]].tolist() == ["بات ← کتاب", 0.99, 0.9, 1]
 
 
 def test_label_errors_without_words_use_the_utterance():

@@ -68,7 +68,7 @@ def test_class_table_counts_what_folds_away():
     found = class_table(PREDICTIONS).set_index("sound")
     assert found.errors.to_dict() == {"s": 1, "z": 2, "t": 0, "h": 0, "a": 0, "final a": 0, "all": 4}
     assert found.share["all"] == pytest.approx(4 / 5)
-    assert found.pairs["z"] == ["نظر → نزر"]
+    assert found.pairs["z"] == ["نظر ← نزر"]
     assert found.examples["z"] == ["u0", "u2"]
     assert found.utterances["all"] == 3
 
