@@ -69,7 +69,8 @@ def problems(*rows):
 
 def test_errors_stop_or_are_dropped_and_warnings_do_neither():
     both = problems(("warning", "1"), ("error", "2"))
-    with pytest.raises(CorpusError, match=r"1 error.*among them silence in utterance 2: 0 dB \(record it again\).*on_error: drop"):
+    said = r"1 error.*among them silence in utterance 2: 0 dB \(record it again\).*on_error: drop"
+    with pytest.raises(CorpusError, match=said):
         without_errors(UTTERANCES, both, on_error="stop")
     assert list(without_errors(UTTERANCES, both, on_error="drop")["id"]) == ["1", "3"]
     assert len(without_errors(UTTERANCES, problems(("warning", "1")), on_error="stop")) == 3
