@@ -15,7 +15,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check asr_helpers scripts tests
 	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
 	$(BIN)/python -m pytest -q -m slow tests/test_notebooks.py
-	$(BIN)/python -m pytest -q -m slow tests --ignore tests/test_notebooks.py
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_notebooks.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
 # Run all five again and commit their cleaned outputs.
