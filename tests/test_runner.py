@@ -78,7 +78,7 @@ def test_a_failure_says_where_and_why_and_the_same_command_goes_on(project, caps
     write_notebook(project, runs.NOTEBOOKS["03"], "raise ValueError('no labels in row 7')")
     assert main(["run", "params/p.yaml", "--name", "a"]) == 1
     said = capsys.readouterr().err
-    assert "03_preprocessing stopped in cell 2: ValueError: no labels in row 7" in said
+    assert "03_preprocessing stopped in cell 3: ValueError: no labels in row 7" in said
     assert "runs/a/notebooks/03_preprocessing.ipynb" in said and "same command" in said
     executed = json.loads((project / "runs/a/notebooks/03_preprocessing.ipynb").read_text())
     assert any(o.get("ename") == "ValueError" for c in executed["cells"] for o in c.get("outputs", []))
