@@ -44,7 +44,7 @@ def measure_corpus(
     """Decode every recording once and measure it.
 
     Threads, not processes: decoding and hashing let go of Python's lock. Measured on 300 MP3 clips (about 16 minutes)
-    and two busy cores: 1.2 s one by one, 0.5 to 0.9 s in two threads, 1.2 s in two forked processes, 4.3 s in two
+    and two busy cores: 1.2 s one by one, 0.5 to 1.2 s in two threads, 1.2 s in two forked processes, 4.3 s in two
     that were started anew, as Windows and macOS do.
 
     Args:

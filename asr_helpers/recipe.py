@@ -25,9 +25,8 @@ FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints"
 class TrainingConfig:
     """Everything that decides how a model is trained.
 
-    The defaults are the short recipe that took the small starter from WER 1.0 to 0.192 in three minutes on
-    two CPU cores (320 synthetic utterances): a high rate, a short warmup, small batches, decay over the
-    second half.
+    The defaults are a short recipe for a small corpus and a small model: a high rate, a short warmup, small
+    batches, decay over the second half.
 
     Attributes:
         epochs: Passes over the training utterances.
