@@ -166,8 +166,10 @@ def log_probs_of(
     Yields:
         ``(frames, vocabulary)`` float32, natural logarithms, each row summing to 1 in probability.
     """
+    from .dataset import with_arrays  # only here: it brings torch along
+
     model.to(device or next(model.parameters()).device).eval()
-    rows = iter(utterances.with_format("numpy") if hasattr(utterances, "with_format") else utterances)
+    rows = iter(with_arrays(utterances))
     while held := list(islice(rows, window)):
         results: dict[int, np.ndarray] = {}
         for batch in _batches([len(row["audio"]) for row in held], batch_seconds):

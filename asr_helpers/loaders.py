@@ -12,8 +12,9 @@ from torch.utils.data import DataLoader, IterableDataset
 from transformers import TrainingArguments
 
 from asr_helpers.batching import evaluation_batches
+from asr_helpers.dataset import with_arrays
 from asr_helpers.recipe import TrainingConfig
-from asr_helpers.updates import Pieces, UpdateSampler, Weighted, durations, with_arrays
+from asr_helpers.updates import Pieces, UpdateSampler, Weighted, durations
 
 __all__ = ["StreamedUpdates", "train_loader", "validation_loader"]
 

@@ -16,8 +16,9 @@ import numpy as np
 import psutil
 import torch
 
+from asr_helpers.dataset import with_arrays
 from asr_helpers.loaders import train_loader, validation_loader
-from asr_helpers.updates import halves, with_arrays
+from asr_helpers.updates import halves
 
 if TYPE_CHECKING:
     from asr_helpers.trainer import CTCTrainer

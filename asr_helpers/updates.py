@@ -12,7 +12,6 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from asr_helpers.batching import fixed_batches
-from asr_helpers.dataset import Examples
 from asr_helpers.frames import output_frames
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "durations",
     "fingerprint",
     "halves",
-    "with_arrays",
 ]
 
 Item = tuple[int, float]  # row of the dataset, weight in the loss: 1, or 0 for a stand-in
@@ -137,11 +135,6 @@ class Pieces:
                 size = max(1, min(size, int(self.seconds // max(float(rows[0]["seconds"]), 1e-3))))
             yield rows[:size]
             rows = rows[size:]
-
-
-def with_arrays(rows: Any) -> Any:
-    """Read a ``datasets.Dataset`` as numpy arrays (``dataset.Examples``); other rows are taken as they are."""
-    return Examples(rows) if hasattr(rows, "with_format") else rows
 
 
 def fingerprint(rows: Any) -> str:
