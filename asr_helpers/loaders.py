@@ -52,7 +52,7 @@ def validation_loader(rows: Any, pieces: Pieces, *, args: TrainingArguments) -> 
     share = max(1, -(-len(seconds) // args.world_size))  # a small split must not be one process's batch alone
     batches = evaluation_batches(
         seconds,
-        max_batch=min(args.per_device_eval_batch_size, share),
+        batch_size=min(args.per_device_eval_batch_size, share),
         rank=args.process_index,
         world_size=args.world_size,
     )
