@@ -34,7 +34,8 @@ def train_loader(rows: Any, pieces: Pieces, *, config: TrainingConfig, args: Tra
     if not hasattr(rows, "__len__"):
         size = -(-config.batch_size // (accumulation * args.world_size))
         batches = StreamedUpdates(rows, micro_batch=size, accumulation=accumulation, seed=args.seed)
-        return _loader(batches, pieces, args, batch_size=None)
+        one = min(1, args.dataloader_num_workers)  # a second worker would read the stream a second time
+        return _loader(batches, pieces, args, workers=one, batch_size=None)
     sampler = UpdateSampler(
         durations(rows),
         batch_size=config.batch_size,
@@ -60,12 +61,14 @@ def validation_loader(rows: Any, pieces: Pieces, *, args: TrainingArguments) -> 
     return _loader(Weighted(with_arrays(rows)), pieces, args, batch_sampler=items)
 
 
-def _loader(rows: Any, pieces: Pieces, args: TrainingArguments, **batching: Any) -> DataLoader:
+def _loader(
+    rows: Any, pieces: Pieces, args: TrainingArguments, *, workers: int | None = None, **batching: Any
+) -> DataLoader:
     return DataLoader(
         rows,
         **batching,
         collate_fn=pieces,
-        num_workers=args.dataloader_num_workers,
+        num_workers=args.dataloader_num_workers if workers is None else workers,
         pin_memory=args.dataloader_pin_memory,
         persistent_workers=args.dataloader_persistent_workers,
         generator=torch.Generator().manual_seed(args.seed),  # else it would draw from the dropout's stream

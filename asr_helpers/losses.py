@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-__all__ = ["FiniteGuard", "ctc_losses"]
+__all__ = ["ctc_losses", "require_finite"]
 
 
 def ctc_losses(
@@ -26,7 +26,7 @@ def ctc_losses(
 
     The logarithms are taken in fp32 also under autocast: a sum over a hundred frames of bf16
     log-probabilities is off by whole units. The lengths are Python numbers because CTC wants them on the
-    host: as tensors on a GPU they would stop the queue once a step.
+    host: tensors on a GPU it would fetch first.
 
     Args:
         logits: (batch, frames, vocabulary), any floating dtype.
@@ -56,46 +56,26 @@ def ctc_losses(
     return losses / lengths.to(losses.device, non_blocking=True)
 
 
-class FiniteGuard:
-    """Stop a training at the first loss that is not a finite number, and name the utterances.
+def require_finite(losses: torch.Tensor, ids: Sequence[str], *, step: int) -> None:
+    """Stop a training at a loss that is not a finite number, before it can spoil the weights.
 
-    On a GPU the losses are copied to the host while it computes on, and looked at one pass later: the check
-    then costs no waiting. A step may have been taken with them by then, but no checkpoint.
+    Looking waits for a GPU. That costs next to nothing: CTC's backward pass waits for it too, at the same place,
+    to send it the lengths.
+
+    Args:
+        losses: (batch,) loss of each utterance.
+        ids: (batch,) the utterances' ids.
+        step: Optimiser steps done.
+
+    Raises:
+        FloatingPointError: A loss is not finite; the text names the step and the utterances.
     """
-
-    def __init__(self) -> None:
-        self.pending: tuple[torch.Tensor, torch.cuda.Event | None, list[str], int] | None = None
-
-    def watch(self, losses: torch.Tensor, ids: Sequence[str], step: int) -> None:
-        """Check ``losses`` (batch,) of the utterances ``ids``: now on a CPU, at the next call on a GPU.
-
-        Raises:
-            FloatingPointError: A loss is not finite; the text names the step and the utterances.
-        """
-        self.flush()
-        losses, event = losses.detach(), None
-        if losses.is_cuda:
-            host = torch.empty(losses.shape, dtype=losses.dtype, pin_memory=True)
-            losses = host.copy_(losses, non_blocking=True)
-            event = torch.cuda.Event()
-            event.record()
-        self.pending = losses, event, list(ids), step
-        if event is None:
-            self.flush()
-
-    def flush(self) -> None:
-        """Look at what is still pending; to be called before a checkpoint is written."""
-        if self.pending is None:
-            return
-        (losses, event, ids, step), self.pending = self.pending, None
-        if event is not None:
-            event.synchronize()
-        bad = [name for name, finite in zip(ids, torch.isfinite(losses).tolist(), strict=True) if not finite]
-        if bad:
-            raise FloatingPointError(
-                f"the loss is not a finite number at step {step} for {len(bad)} of the {len(ids)} utterances "
-                f"of the batch: {', '.join(bad)}. If it is a few, listen to them and look at their rows in "
-                "the data check; if it is all, the model's weights are no longer finite: use a lower "
-                "learning rate, a longer warmup, or precision 'fp32'. The last checkpoint is from before and "
-                "whole."
-            )
+    bad = [name for name, finite in zip(ids, torch.isfinite(losses).tolist(), strict=True) if not finite]
+    if bad:
+        raise FloatingPointError(
+            f"the loss is not a finite number at step {step} for {len(bad)} of the {len(ids)} utterances "
+            f"of the batch: {', '.join(bad)}. If it is a few, listen to them and look at their rows in "
+            "the data check; if it is all, the model's weights are no longer finite: use a lower "
+            "learning rate, a longer warmup, or precision 'fp32'. The last checkpoint is from before and "
+            "whole."
+        )

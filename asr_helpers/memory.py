@@ -15,14 +15,15 @@ __all__ = ["Halvings", "out_of_memory"]
 
 FILE = "memory.json"  # beside the checkpoints
 
+# How it sounds where it is no torch.OutOfMemoryError: beside torch's own store (a kernel's stack), on a CPU, on a Mac.
+SIGNS = ("CUDA error: out of memory", "DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory")
+
 
 def out_of_memory(error: BaseException) -> bool:
     """Recognise a device, or a host allocator, that had no more memory to give."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(
-        sign in str(error) for sign in ("DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory")
-    )
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
 
 
 class Halvings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import psutil
+import torch
 
 from asr_helpers.exact import is_exact
 from asr_helpers.frames import ctc_frames_needed, output_frames
@@ -64,7 +65,7 @@ def preflight(trainer: CTCTrainer, *, measure: bool = True) -> pd.DataFrame:
     """
     train, validation = _columns(trainer.train_dataset), _columns(trainer.eval_dataset)
     checks = [*_plan(trainer, train, validation), *_labels(trainer, train, validation)]
-    checks += [*_model(trainer, train), _precision(trainer)]
+    checks += [*_model(trainer, train), _precision(trainer), *_idle(trainer)]
     if measure and not any(check.advice and check.verdict == ERROR for check in checks):
         checks += _measured(trainer)
     return pd.DataFrame([check.row() for check in checks], columns=PREFLIGHT_COLUMNS)
@@ -234,6 +235,14 @@ def _precision(trainer: CTCTrainer) -> Check:
     said += " (bf16 would be faster here)" if precision != "bf16" and fast else ""
     slow = "this device only imitates bf16, slowly: precision 'auto'"
     return Check("precision", said, slow if precision == "bf16" and not fast else "")
+
+
+def _idle(trainer: CTCTrainer) -> Iterator[Check]:
+    """GPUs that this training leaves alone: one process computes on one."""
+    gpus = torch.cuda.device_count() if trainer.args.device.type == "cuda" else 0
+    if gpus > 1 and trainer.args.world_size == 1:
+        advice = f"all of them at once: torchrun --nproc_per_node={gpus} -m asr_helpers train, see README"
+        yield Check("GPUs", f"1 of {gpus}", advice)
 
 
 def _measured(trainer: CTCTrainer) -> Iterator[Check]:

@@ -18,7 +18,7 @@ def several() -> bool:
 
 def add_up(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Sum a tensor over all processes, on ``device``; every process gets the sum."""
-    values = values.to(device)
+    values = values.to(device, non_blocking=True)  # from the host, without waiting for what a GPU still computes
     if several():
         dist.all_reduce(values)
     return values

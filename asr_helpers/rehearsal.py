@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -86,17 +86,18 @@ def rehearse(trainer: CTCTrainer) -> Rehearsal:
 def accumulation_gap(trainer: CTCTrainer) -> float:
     """Compute the gradient of four utterances as one batch and in pieces; give the relative difference.
 
-    In fp32 and without dropout, so that only the scaling of the loss and the padding can tell the two apart:
+    In full fp32 and without dropout, so that only the scaling of the loss and the padding can tell the two apart:
     about 1e-6 where both are right, far above 1e-3 where one is not.
     """
-    with _untouched(trainer):
+    with _untouched(trainer), _full_fp32():
         trainer.model.eval()
         rows = sorted(first_rows(trainer.train_dataset, 64), key=lambda row: float(row["seconds"]))[:4]
         piece = trainer.pieces.collate(rows[::-1])
         parts = halves(piece) if len(piece["ids"]) > 1 else [piece]
         parts = [single for part in parts for single in (halves(part) if len(part["ids"]) > 1 else [part])]
         whole, cut = (_gradient(trainer, pieces) for pieces in ([piece], parts))
-        return ((whole - cut).norm() / whole.norm().clamp(min=1e-30)).item()
+        apart = _norm(a - b for a, b in zip(whole, cut, strict=True))
+        return (apart / _norm(whole).clamp(min=1e-30)).item()
 
 
 def wer_before_training(trainer: CTCTrainer) -> float:
@@ -107,13 +108,29 @@ def wer_before_training(trainer: CTCTrainer) -> float:
         return tally.metrics(tally.sums)["wer"]
 
 
-def _gradient(trainer: CTCTrainer, pieces: list[dict[str, Any]]) -> torch.Tensor:
+def _gradient(trainer: CTCTrainer, pieces: list[dict[str, Any]]) -> list[torch.Tensor]:
     """Gradient of the loss of ``pieces``, which together are one step of this process."""
-    trainer.model.zero_grad()
+    trainer.model.zero_grad()  # lets go of an earlier gradient, and leaves it as it is
     count = torch.tensor(float(sum(len(piece["ids"]) for piece in pieces)), device=trainer.args.device)
     for piece in pieces:
         trainer.compute_loss(trainer.model, piece, num_items_in_batch=count).backward()
-    return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]).double()
+    return [p.grad for p in trainer.model.parameters() if p.grad is not None]
+
+
+def _norm(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Length of a gradient, one tensor after the other: no copy of all of it is made."""
+    return sum(tensor.double().square().sum() for tensor in tensors).sqrt()
+
+
+@contextmanager
+def _full_fp32() -> Iterator[None]:
+    """Keep cuDNN from rounding what it convolves to TF32's ten bits, as it does to fp32 unless told not to."""
+    convolutions = torch.backends.cudnn.conv
+    before, convolutions.fp32_precision = convolutions.fp32_precision, "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
 
 
 def first_rows(rows: Any, count: int) -> list[dict[str, Any]]:
@@ -160,6 +177,8 @@ def _time(trainer: CTCTrainer, step: list[dict[str, Any]]) -> float:
         if loss is not None:
             return time.monotonic() - began
         trainer.make_room()
+        if trainer.args.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(trainer.args.device)  # the attempt that failed is no measure
 
 
 def _validation_seconds(trainer: CTCTrainer) -> float:
@@ -187,7 +206,7 @@ def _untouched(trainer: CTCTrainer) -> Iterator[None]:
         trainer.model.zero_grad()
         trainer.model.train(training)
         trainer.meter.reset()
-        trainer.guard.pending, trainer.micro_batches = None, []
+        trainer.micro_batches = []
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
@@ -202,8 +221,11 @@ def _wait(device: torch.device) -> None:
 
 
 def _free(device: torch.device) -> int:
-    """Bytes that can still be had on the device."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    """Bytes that can still be had on the device, what torch holds and does not use among them."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + held
 
 
 class _Peak:
@@ -217,7 +239,7 @@ class _Peak:
 
     def __enter__(self) -> _Peak:
         if self.device.type == "cuda":
-            torch.cuda.reset_Peak_memory_stats(self.device)
+            torch.cuda.reset_peak_memory_stats(self.device)
             self.before = torch.cuda.memory_allocated(self.device)
         else:
             self.process, self.over = psutil.Process(os.getpid()), threading.Event()

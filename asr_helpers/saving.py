@@ -104,7 +104,6 @@ class SafeTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Save everything that the rest of the run depends on, whole or not at all."""
         began, folder, step = time.monotonic(), Path(self.args.output_dir), self.state.global_step
-        self.before_save()
         self._point_to_best()
         streams = gather_bytes(self._random_streams())
         if self.args.should_save:
@@ -120,9 +119,6 @@ class SafeTrainer(Trainer):
             self._forget(folder, step)
         self.accelerator.wait_for_everyone()
         self.paused(time.monotonic() - began)
-
-    def before_save(self) -> None:
-        """Hook: what has to be known before a checkpoint may be written."""
 
     def paused(self, seconds: float) -> None:
         """Hook: seconds that were not spent on training."""

@@ -21,7 +21,7 @@ from asr_helpers.diagnostics import Meter, frame_counts
 from asr_helpers.evaluation import Tally
 from asr_helpers.frames import conv_layers
 from asr_helpers.loaders import train_loader, validation_loader
-from asr_helpers.losses import FiniteGuard, ctc_losses
+from asr_helpers.losses import ctc_losses, require_finite
 from asr_helpers.memory import Halvings, out_of_memory
 from asr_helpers.optimisation import freeze_encoder, optimizer_for, parameter_groups, scheduler_for
 from asr_helpers.processes import add_up
@@ -79,6 +79,8 @@ class CTCTrainer(SafeTrainer):
     ) -> None:
         data_collator = data_collator or Collator.of(processing_class)
         self.config = config
+        if args.n_gpu > 1:
+            args._n_gpu = 1  # the Trainer would spread each batch over all GPUs, in fp32; torchrun does it right
         super().__init__(
             model,
             args,
@@ -87,11 +89,13 @@ class CTCTrainer(SafeTrainer):
             eval_dataset=eval_dataset,
             processing_class=processing_class,
         )
+        if args.activation_checkpointing:
+            model.activation_checkpointing_enable()  # train() would do it, but only after the preflight has measured
         self.loss_is_scaled_for_ga = True  # the sum over micro-batches is the loss of the step already
         self.pieces = Pieces(data_collator, conv_layers(model), config.micro_seconds)
         self.alphabet = Alphabet.of(processing_class.tokenizer)
         self.unknown = processing_class.tokenizer.unk_token_id
-        self.meter, self.guard = Meter(args.device), FiniteGuard()
+        self.meter = Meter(args.device)
         self.halvings = Halvings(args.output_dir)
         self.trainable = {name for name, p in model.named_parameters() if p.requires_grad}
         self.frozen: bool | None = None
@@ -130,7 +134,7 @@ class CTCTrainer(SafeTrainer):
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.micro_batches, self.done = batches, 0
         count = sum(float(piece["weights"].sum()) for batch in batches for piece in batch["pieces"])
-        return batches, add_up(torch.tensor(count, dtype=torch.float64), device).float()
+        return batches, add_up(torch.tensor(count, dtype=torch.float32), device)
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> None:
         """Counting labels is the Trainer's way; a step here is measured in utterances."""
@@ -175,11 +179,11 @@ class CTCTrainer(SafeTrainer):
         count = weights.sum() if num_items_in_batch is None else num_items_in_batch
         loss = (losses * weights).sum() / count * self.args.world_size
         if model.training:
-            self.guard.watch(losses, piece["ids"], self.state.global_step)
             _, counts = frame_counts(
                 logits, piece["frames"], blank=self.alphabet.blank, unknown=self.unknown, weights=weights
             )
             self.meter.add(counts, piece["seconds"], inputs["weights"].tolist())
+            require_finite(losses, piece["ids"], step=self.state.global_step)
         return (loss, logits) if return_outputs else loss
 
     def training_step(
@@ -190,8 +194,10 @@ class CTCTrainer(SafeTrainer):
         self._freeze_or_thaw()
         loss = self.passes(model, [inputs], num_items_in_batch)
         while loss is None:
+            # Half a backward pass may have left its traces: compute the step anew. (Between the micro-batches of a
+            # step the optimiser's own zero_grad does nothing: accelerate waits for the last one.)
+            model.zero_grad()
             self.make_room()
-            self.optimizer.zero_grad()  # half a backward pass may have left its traces: compute the step anew
             loss = self.passes(model, self.micro_batches[: self.done + 1], num_items_in_batch)
         self.done += 1
         return loss
@@ -335,10 +341,6 @@ class CTCTrainer(SafeTrainer):
             return tally.add(moved, logits, losses)
         for part in halves(piece):
             self._count(tally, part)
-
-    def before_save(self) -> None:
-        """No checkpoint from weights that a loss still to be looked at may have spoilt."""
-        self.guard.flush()
 
     def paused(self, seconds: float) -> None:
         self.meter.pause(seconds)

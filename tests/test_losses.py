@@ -1,4 +1,4 @@
-"""The loss against an enumeration of all paths, and the guard against numbers that are none."""
+"""The loss against an enumeration of all paths, and losses that are no numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr_helpers.losses import FiniteGuard, ctc_losses
+from asr_helpers.losses import ctc_losses, require_finite
 
 
 def collapse(path: tuple[int, ...], blank: int) -> list[int]:
@@ -64,9 +64,7 @@ def test_a_label_too_long_for_its_frames_gives_nothing_and_spoils_nothing() -> N
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_the_guard_names_the_utterances(bad: float) -> None:
-    guard = FiniteGuard()
-    guard.watch(torch.tensor([1.0, 2.0]), ["u1", "u2"], step=6)
+def test_a_loss_that_is_no_number_is_named(bad: float) -> None:
+    require_finite(torch.tensor([1.0, 2.0], requires_grad=True), ["u1", "u2"], step=6)
     with pytest.raises(FloatingPointError, match=r"step 7 for 1 of the 3 utterances of the batch: u4\."):
-        guard.watch(torch.tensor([1.0, bad, 2.0]), ["u3", "u4", "u5"], step=7)
-    guard.flush()  # reported once
+        require_finite(torch.tensor([1.0, bad, 2.0]), ["u3", "u4", "u5"], step=7)

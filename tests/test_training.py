@@ -160,8 +160,9 @@ def test_out_of_memory_halves_and_goes_on_with_the_same_steps(
     assert trainer_for(tmp_path).halvings.count == 2  # a new process begins with pieces that fit
 
 
+@pytest.mark.parametrize("micro_batch", [1, 2])
 def test_out_of_memory_in_the_middle_of_a_backward_pass_leaves_no_trace(
-    tmp_path: Path, one_batch: CTCTrainer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, one_batch: CTCTrainer, monkeypatch: pytest.MonkeyPatch, micro_batch: int
 ) -> None:
     trainer = trainer_for(tmp_path, replace(BRIEF, accumulation=2))
     real, calls = trainer.accelerator.backward, []
@@ -169,7 +170,7 @@ def test_out_of_memory_in_the_middle_of_a_backward_pass_leaves_no_trace(
     def broken(loss: torch.Tensor, **kwargs) -> None:
         real(loss, **kwargs)
         calls.append(1)
-        if len(calls) == 2:  # the gradient of this piece is in the parameters already
+        if len(calls) == micro_batch:  # the gradient of this piece is in the parameters already
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(trainer.accelerator, "backward", broken)
