@@ -13,7 +13,7 @@ from transformers import TrainingArguments
 from asr_helpers.optimisation import Schedule
 from asr_helpers.precision import choose_precision
 
-__all__ = ["TrainingConfig", "training_arguments", "world_size"]
+__all__ = ["TrainingConfig", "training_arguments", "training_device", "world_size"]
 
 GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU needs its cores itself
 
@@ -141,7 +141,7 @@ def training_arguments(
         utterances: Training utterances, for the number of steps between validations; ``None`` for a stream.
         use_cpu: Train on the CPU although there is a GPU.
     """
-    device = "cpu" if use_cpu else _device()
+    device = "cpu" if use_cpu else training_device()
     precision = choose_precision(device, config.precision)
     workers = config.workers
     if workers is None:
@@ -187,8 +187,8 @@ def training_arguments(
     )
 
 
-def _device() -> str:
-    """Kind of device that the Trainer will choose."""
+def training_device() -> str:
+    """Kind of device that the Trainer will choose: ``"cuda"``, ``"mps"`` or ``"cpu"``."""
     import torch
 
     if torch.cuda.is_available():
