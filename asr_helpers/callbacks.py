@@ -41,15 +41,20 @@ class EarlyStopping(TrainerCallback):
     def __init__(self, patience: int) -> None:
         self.patience = patience
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def over(self, state: Any) -> bool:
+        """Say whether the history shows that waiting longer is not worth it."""
         rates = [entry["eval_wer"] for entry in state.log_history if "eval_wer" in entry]
-        best = min(range(len(rates)), key=rates.__getitem__)
-        if rates[best] < LEARNT_NOTHING and len(rates) - 1 - best >= self.patience:
+        best = min(range(len(rates)), key=rates.__getitem__, default=0)
+        return bool(rates) and rates[best] < LEARNT_NOTHING and len(rates) - 1 - best >= self.patience
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.over(state):
             control.should_training_stop = control.should_save = True
             if state.is_world_process_zero:
+                best = min(entry["eval_wer"] for entry in state.log_history if "eval_wer" in entry)
                 print(
                     f"stopped early at step {state.global_step}: no better validation WER than "
-                    f"{rates[best]:.3f} for {self.patience} evaluations",
+                    f"{best:.3f} for {self.patience} evaluations",
                     flush=True,
                 )
 

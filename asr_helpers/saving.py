@@ -142,10 +142,15 @@ class SafeTrainer(Trainer):
         others = [s for s in reversed(steps) if s not in keep]
         keep_only(folder, keep | set(others[: max(0, limit - len(keep))]))
 
-    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
-        begun = super()._init_training_state(*args, **kwargs)
+    def finished(self, max_steps: int) -> bool:
+        """Say whether the training that a checkpoint was read from has nothing left to do."""
+        return self.state.global_step >= max_steps
+
+    def _init_training_state(self, max_steps: int, steps_an_epoch: int, epochs: int, *rest: Any) -> tuple[int, int]:
+        """Read the state of a checkpoint; the epoch and the step within it to go on with."""
+        begun = super()._init_training_state(max_steps, steps_an_epoch, epochs, *rest)
         self._point_to_best()
-        return begun
+        return (epochs, 0) if self.finished(max_steps) else begun  # else the Trainer would take one step more
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Call an evaluation better when its WER is lower, or as low with a lower CER.

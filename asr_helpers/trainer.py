@@ -45,8 +45,7 @@ class CTCTrainer(SafeTrainer):
       all processes. The Trainer takes the model's word that it scales its loss; ``Wav2Vec2ForCTC`` does not.
     - Steps are planned before they are shared out (``updates``), so one process or four take the same steps.
     - Out of memory halves the pieces and goes on; a loss that is not finite names its utterances.
-    - A checkpoint is written whole or not at all; the best is chosen by validation WER, the CER breaking
-      ties.
+    - A checkpoint is written whole or not at all; the best is that of the lowest validation WER, then CER.
     - Validation counts every utterance once and keeps sums, not logits.
 
     Args:
@@ -112,9 +111,14 @@ class CTCTrainer(SafeTrainer):
         self.order = EpochOrder()
         own = [self.order, TrainingLog(self.log_path), ConsoleLog(), self.plateau]
         own += [TensorBoardLog(tensorboard)] if tensorboard else []
-        own += [EarlyStopping(config.patience)] if config.patience else []
+        self.stopping = EarlyStopping(config.patience) if config.patience else None
+        own += [self.stopping] if self.stopping else []
         for callback in own + (callbacks or []):
             self.add_callback(callback)
+
+    def finished(self, max_steps: int) -> bool:
+        """Say whether a training gone on with was over: all its steps done, or stopped early."""
+        return super().finished(max_steps) or bool(self.stopping and self.stopping.over(self.state))
 
     def get_train_dataloader(self) -> DataLoader:
         """Load this process's pieces of every step."""

@@ -271,6 +271,13 @@ def test_a_finished_run_is_not_trained_again(undisturbed) -> None:
         assert torch.equal(value, again.model.state_dict()[name]), name
 
 
+def test_nor_is_one_that_ends_within_an_epoch(tmp_path: Path) -> None:
+    config = replace(CONFIG, max_steps=4)  # epochs have three steps
+    for _ in range(2):
+        result = run(tmp_path, config)
+        assert result.steps == 4 and newest_whole(tmp_path / "checkpoints").name == "checkpoint-4"
+
+
 @pytest.mark.parametrize(
     ("change", "rows", "message"),
     [
@@ -413,18 +420,19 @@ class Scripted(CTCTrainer):
 )
 def test_the_best_is_kept_and_training_stops_early(tmp_path, script, patience, best, stopped) -> None:
     config = replace(CONFIG, patience=patience)
-    trainer = Scripted(
-        tiny_model(),
-        training_arguments(config, tmp_path, utterances=len(TRAIN), use_cpu=True),
-        config=config,
-        processing_class=tiny_processor(tmp_path / "processor"),
-        train_dataset=TRAIN,
-        eval_dataset=VALIDATION,
-        data_collator=collate,
-    )
-    trainer.script = script
-    trainer.train()
-    assert (trainer.state.best_global_step, trainer.state.global_step) == (best, stopped)
+    for _ in range(2):  # opened again, it is over
+        trainer = Scripted(
+            tiny_model(),
+            training_arguments(config, tmp_path, utterances=len(TRAIN), use_cpu=True),
+            config=config,
+            processing_class=tiny_processor(tmp_path / "processor"),
+            train_dataset=TRAIN,
+            eval_dataset=VALIDATION,
+            data_collator=collate,
+        )
+        trainer.script = script
+        trainer.train(resume_from_checkpoint=True)
+        assert (trainer.state.best_global_step, trainer.state.global_step) == (best, stopped)
     kept = {path.name for path in tmp_path.glob("checkpoint-*")}
     assert len(kept) == 2 and {f"checkpoint-{best}", f"checkpoint-{stopped}"} <= kept
     saved = safetensors.torch.load_file(checkpoint_path(tmp_path, best) / "model.safetensors")
