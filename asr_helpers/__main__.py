@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="notebook 04's training, also under torchrun and accelerate launch")
     _with_parameters(train)
+    train.add_argument("--run-folder", metavar="FOLDER", help="the run folder, where it is not runs/NAME")
+    train.add_argument(
+        "--while-stdin-open", action="store_true", help="end when standard input ends: with whoever started this"
+    )
     train.set_defaults(command=_train)
 
     sample = commands.add_parser("sample", help="make the sample corpus")
@@ -79,10 +84,19 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from asr_helpers.launch import run_processes, stop_with_parent
     from asr_helpers.runner import read_parameters
     from asr_helpers.train_command import train_run
 
-    train_run(read_parameters(options.file, options.parameter), name=options.name or options.file.stem)
+    if options.while_stdin_open:
+        stop_with_parent()
+    parameters = read_parameters(options.file, options.parameter)
+    folder = options.run_folder or f"runs/{options.name or options.file.stem}"
+    processes = parameters.get("processes", 1)
+    if processes != 1 and "RANK" not in os.environ:  # not under torchrun yet
+        run_processes(parameters, run_folder=folder, processes=processes)
+    else:
+        train_run(parameters, run_folder=folder)
     return 0
 
 

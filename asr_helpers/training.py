@@ -96,6 +96,7 @@ def train(
     tensorboard: str | Path | None = None,
     resume: bool = True,
     use_cpu: bool = False,
+    also_fixed: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Train ``model``, going on from the newest whole checkpoint where there is one.
 
@@ -112,9 +113,11 @@ def train(
         tensorboard: Folder for TensorBoard events; by default none are written.
         resume: Go on; ``False`` deletes the checkpoints in ``folder`` and begins.
         use_cpu: Train on the CPU although there is a GPU.
+        also_fixed: What a continuation must not change beyond the recipe: of a stream, which it is.
 
     Raises:
-        ValueError: The preflight found an error; every one is named with its fix.
+        ValueError: The preflight found an error; every one is named with its fix. Or a stream comes without
+            ``max_steps``.
         CheckpointError: A checkpoint cannot be written, or the present ones belong to another recipe.
         FloatingPointError: A loss is not finite; the utterances are named.
         MemoryError: Not even one utterance fits into memory.
@@ -132,6 +135,7 @@ def train(
         data_collator=collator,
         tensorboard=tensorboard,
     )
+    trainer.recipe |= also_fixed or {}
     if not resume and arguments.should_save:
         clear(folder)
     trainer.accelerator.wait_for_everyone()

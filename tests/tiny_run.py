@@ -1,0 +1,65 @@
+"""A run folder as notebooks 01 to 03 leave it, of tones, with a tiny checkpoint: a training of it takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import soundfile
+from tiny import RATE, tiny_model, tiny_processor, tiny_rows
+
+from asr_helpers.dataset import prepare_dataset
+from asr_helpers.frames import output_frames
+from asr_helpers.runs import open_run
+
+MIN_SECONDS = 0.3
+SPLITS = {"train": 21, "validation": 7}
+
+
+def tiny_run(folder: Path, *, shard_seconds: float = 900.0) -> dict[str, Any]:
+    """Make the run ``folder/run`` and give the parameters with which ``train`` trains it.
+
+    Args:
+        folder: Is made; the recordings and the checkpoint come into it too.
+        shard_seconds: Audio in a shard: few seconds make several shards.
+    """
+    folder.mkdir(exist_ok=True)
+    processor = tiny_processor(folder / "vocabulary")
+    model = tiny_model()
+    model.save_pretrained(folder / "checkpoint")
+    processor.save_pretrained(folder / "checkpoint")
+    run = open_run(folder / "run")
+    processor.save_pretrained(run.path("processor"))
+    prepare_dataset(
+        _recordings(folder),
+        corpus_root=folder,
+        encode=lambda text: processor.tokenizer(text).input_ids,
+        frames=lambda samples: output_frames(model, samples),
+        folder=run.path("dataset"),
+        min_seconds=MIN_SECONDS,
+        shard_seconds=shard_seconds,
+        progress=False,
+    )
+    run.record("03", parameters={"min_seconds": MIN_SECONDS, "max_seconds": 30.0}, artifacts=["dataset"])
+    return {
+        "run_folder": str(run.folder),
+        "checkpoint": str(folder / "checkpoint"),
+        "max_steps": 4,
+        "evaluations": 4,
+        "learning_rate": 3e-3,
+        "encoder_learning_rate": 3e-3,
+        "dropout": 0.1,
+        "precision": "fp32",
+    }
+
+
+def _recordings(folder: Path) -> pd.DataFrame:
+    """Write the tones as WAV files; one row an utterance."""
+    table = []
+    for seed, (split, count) in enumerate(SPLITS.items()):
+        for row in tiny_rows(count, seed=seed, shortest=5):  # 0.4 s: none is left out
+            name = f"{split}-{row['id']}"
+            soundfile.write(folder / f"{name}.wav", row["audio"], RATE)
+            table.append((name, f"{name}.wav", row["text"], "", row["seconds"], split))
+    return pd.DataFrame(table, columns=["id", "audio", "text", "speaker", "seconds", "split"])
