@@ -1,0 +1,215 @@
+"""Does it learn: the original recipe and this project's from the same starter, data, seed and number of examples seen.
+
+    python benchmarks/convergence.py                 # 30 epochs of the sample corpus each, as the original trained
+    python benchmarks/convergence.py --epochs 12     # as the sample run
+
+Both are read with the same yardstick at the same numbers of examples: greedy WER and CER on the validation split, in
+exact batches. The clock counts the training alone, neither the yardstick nor the loading. One process, one after the
+other; one picture and one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import matplotlib.pyplot as plt
+import measuring
+import original_recipe as original
+import torch
+from matplotlib.axes import Axes
+from throughput import Corpus, project_trainer, sample_corpus
+from transformers import TrainerCallback
+from transformers.utils import logging
+
+from asr_helpers.attention import choose_attention
+from asr_helpers.collator import Collator
+from asr_helpers.decoding import Alphabet, collapse, log_probs_of
+from asr_helpers.evaluation import spell
+from asr_helpers.figures import COLOURS, finish
+from asr_helpers.metrics import cer, wer
+from asr_helpers.model import load_for_ctc, make_exact
+
+SEED = 13
+HEAD_SEED = 101
+BATCH = 8  # utterances a step of this project's recipe; the original's are 16
+READINGS = 20
+RECIPE = {"learning_rate": 5e-4, "warmup": 0.05, "decay_from": 0.5}  # notebook 04's defaults
+MASKING = {"mask_time_prob": 0.05}  # notebook 04's default, and the starter's own, which the original takes
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The yardstick at one moment.
+
+    Attributes:
+        examples: Utterances seen so far, an utterance counted anew in every epoch.
+        seconds: Training time so far.
+        learning_rate: Of the head, at the last step.
+        wer: On the validation split.
+        cer: On the validation split.
+        blank_share: Frames whose likeliest token is the blank.
+    """
+
+    examples: int
+    seconds: float
+    learning_rate: float
+    wer: float
+    cer: float
+    blank_share: float
+
+
+class Yardstick(TrainerCallback):
+    """Read a model on the validation split every so many steps, with the training's clock stopped."""
+
+    def __init__(self, read: Callable[[Any], tuple[float, float, float]], *, utterances: int, batch: int) -> None:
+        self.read, self.batch = read, batch
+        self.steps = -(-utterances // batch)  # an epoch's
+        self.utterances = utterances
+        self.readings: list[Reading] = []
+        self.paused = self.began = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.every = max(1, round(state.max_steps / READINGS))
+        self.began = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.global_step % self.every and state.global_step != state.max_steps:
+            return
+        measuring.wait(args.device)
+        stopped = time.perf_counter()
+        epochs, rest = divmod(state.global_step, self.steps)
+        rate = kwargs["optimizer"].param_groups[0]["lr"]
+        rates = self.read(model)
+        examples = epochs * self.utterances + rest * self.batch
+        self.readings.append(Reading(examples, stopped - self.began - self.paused, rate, *rates))
+        print(f"{examples} examples, {self.readings[-1].seconds:.0f} s: WER {rates[0]:.3f}", flush=True)
+        self.paused += time.perf_counter() - stopped
+
+
+def yardstick(rows: Any, processor: Any) -> Callable[[Any], tuple[float, float, float]]:
+    """Give a function that reads a model on ``rows``: WER, CER, share of blank frames."""
+    alphabet, collate = Alphabet.of(processor.tokenizer), Collator.of(processor)
+    references = list(rows["text"])
+
+    def read(model: Any) -> tuple[float, float, float]:
+        training, state = model.training, torch.get_rng_state()
+        paths = [frames.argmax(-1) for frames in log_probs_of(model, rows, collate=collate)]
+        model.train(training)
+        torch.set_rng_state(state)
+        hypotheses = [spell(collapse(path, alphabet.blank), alphabet) for path in paths]
+        blank = sum(int((path == alphabet.blank).sum()) for path in paths) / sum(map(len, paths))
+        return wer(references, hypotheses), cer(references, hypotheses), blank
+
+    return read
+
+
+def original_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float) -> list[Reading]:
+    """Train with the original recipe: lists of floats, 16 a batch, 1e-4, a warmup of 1,000 steps."""
+    rows = original.prepare(corpus.of("train"), root=corpus.root, processor=corpus.processor, cache=folder / "lists")
+    torch.manual_seed(HEAD_SEED)
+    model = make_exact(original.load_model(corpus.checkpoint, corpus.processor))
+    watch = Yardstick(
+        yardstick(dataset["validation"], corpus.processor), utterances=len(rows), batch=original.BATCH_SIZE
+    )
+    processor = original.processor_for(model, corpus.processor)
+    trainer = original.trainer(
+        model, rows, processor=processor, folder=folder / "original", seed=SEED, epochs=epochs, callbacks=[watch]
+    )
+    trainer.train()
+    return watch.readings
+
+
+def project_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float) -> list[Reading]:
+    """Train with notebook 04's recipe."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = load_for_ctc(
+        corpus.checkpoint,
+        processor=corpus.processor,
+        head_seed=HEAD_SEED,
+        shortest_frames=min(dataset["train"]["frames"]),
+        spec_augment=MASKING,
+        attn_implementation=choose_attention(device, max(dataset["train"]["seconds"])),
+    )
+    watch = Yardstick(yardstick(dataset["validation"], corpus.processor), utterances=len(dataset["train"]), batch=BATCH)
+    trainer = project_trainer(
+        model, corpus, dataset, folder / "project", epochs=epochs, batch_size=BATCH, callbacks=[watch], **RECIPE
+    )
+    trainer.train()
+    return watch.readings
+
+
+def picture(runs: dict[str, list[Reading]], path: Path, *, hours: float, seconds: bool) -> None:
+    """Draw WER over the examples seen and, on a GPU, over seconds; on a CPU over the longer run's time as 1."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
+    longest = max(readings[-1].seconds for readings in runs.values())
+    scale, unit = (1.0, "training time (s)") if seconds else (longest, "training time (the longer run's = 1)")
+    _curves(axes[0], runs, lambda reading: reading.examples)
+    _curves(axes[1], runs, lambda reading: reading.seconds / scale)
+    last = {name: readings[-1].wer for name, readings in runs.items()}
+    said = ", ".join(f"{name} {value:.2f}" for name, value in last.items())
+    finish(axes[0], f"WER at the end: {said}", "examples seen", "WER on the validation split")
+    finish(axes[1], f"{hours:.2f} h of synthetic speech", unit, "")
+    axes[0].legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def _curves(ax: Axes, runs: dict[str, list[Reading]], place: Callable[[Reading], float]) -> None:
+    for colour, (name, readings) in zip(COLOURS, runs.items(), strict=False):
+        ax.plot(list(map(place, readings)), [r.wer for r in readings], "o-", color=colour, markersize=3, label=name)
+    ax.axhline(1.0, color="0.6", linewidth=0.8, linestyle=":")
+    ax.set_ylim(0, 1.1)
+
+
+def table(runs: dict[str, list[Reading]]) -> str:
+    """Set the readings of both runs side by side, one row a number of examples."""
+    longest = max(readings[-1].seconds for readings in runs.values())
+    rows = []
+    for pair in zip(*runs.values(), strict=False):
+        row = {"examples seen": f"{pair[0].examples:,}"}
+        for name, reading in zip(runs, pair, strict=True):
+            row |= {
+                f"{name}: rate": f"{reading.learning_rate:.1e}",
+                f"{name}: WER": f"{reading.wer:.3f}",
+                f"{name}: CER": f"{reading.cer:.3f}",
+                f"{name}: blank": f"{reading.blank_share:.0%}",
+                f"{name}: time": f"{reading.seconds / longest:.2f}",
+            }
+        rows.append(row)
+    return measuring.markdown(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=float, default=float(original.EPOCHS), help="of both; the original's are 30")
+    parser.add_argument("--out", type=Path, help="without ending (default: benchmarks/results/convergence-KIND)")
+    options = parser.parse_args()
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    corpus = sample_corpus()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        dataset = corpus.prepared(folder / "dataset")
+        runs = {
+            "original": original_run(corpus, dataset, folder, options.epochs),
+            "project": project_run(corpus, dataset, folder, options.epochs),
+        }
+        hours = sum(dataset["train"]["seconds"]) / 3600
+    print(table(runs))
+    out = options.out or Path(__file__).parent / "results" / f"convergence-{device.type}"
+    picture(runs, out.with_suffix(".png"), hours=hours, seconds=device.type == "cuda")
+    results = {"epochs": options.epochs, **measuring.machine(device)}
+    results["readings"] = {name: [asdict(reading) for reading in readings] for name, readings in runs.items()}
+    measuring.write_results(out.with_suffix(".json"), results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,518 @@
+"""How fast: preprocessing, training and evaluation, the original recipe and this project's in turn, in one process.
+
+    python benchmarks/throughput.py                      # the starter's size, on the sample corpus
+    python benchmarks/throughput.py --size base          # wav2vec2-base's size, random weights, for a GPU
+    python benchmarks/throughput.py --size xls-r-300m
+
+Every round runs all variants one after the other; the table gives the median over the rounds of the ratio to the
+original in the same round. The training is a ladder: each variant adds one change to the one before it, beside what
+the change was predicted to bring before it was measured. On a CPU only the ratios mean something elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import measuring
+import numpy as np
+import original_recipe as original
+import pandas as pd
+import psutil
+import soundfile
+import torch
+from measuring import StepClock, median, timed
+from transformers import TrainerCallback, Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Processor
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+from transformers.utils import logging
+
+from asr_helpers.batching import padding_share
+from asr_helpers.collator import Collator
+from asr_helpers.dataset import prepare_dataset
+from asr_helpers.frames import output_frames
+from asr_helpers.loaders import validation_loader
+from asr_helpers.model import load_config, load_for_ctc, load_trained
+from asr_helpers.precision import has_fast_bf16
+from asr_helpers.runner import read_parameters, run_notebooks
+from asr_helpers.runs import repository, resolve
+from asr_helpers.training import CTCTrainer, TrainingConfig, training_arguments
+
+SEED = 13
+SAMPLING_RATE = 16_000
+TRAINED_EPOCHS = 4  # before the evaluation, so that there are words whose errors can be counted
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+SIZES = {
+    "starter": None,  # models/starter
+    "base": {"feat_extract_norm": "group"},  # facebook/wav2vec2-base: the configuration's other defaults
+    "xls-r-300m": {**LARGE, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+}
+CLIPS, SHORTEST, LONGEST = 192, 4.0, 8.0  # of the sizes that have no corpus: seconds, 6 on average
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is prepared, trained on and transcribed.
+
+    Attributes:
+        utterances: ``id``, ``audio``, ``text``, ``speaker``, ``seconds``, ``split``.
+        root: Folder that the audio paths start from.
+        checkpoint: Folder of the checkpoint.
+        processor: Its processor.
+    """
+
+    utterances: pd.DataFrame
+    root: Path
+    checkpoint: Path
+    processor: Wav2Vec2Processor
+
+    @property
+    def hours(self) -> float:
+        """Audio in all splits."""
+        return self.utterances["seconds"].sum() / 3600
+
+    def of(self, split: str) -> pd.DataFrame:
+        """Utterances of one split."""
+        return self.utterances[self.utterances["split"] == split].reset_index(drop=True)
+
+    def prepared(self, folder: Path) -> datasets.DatasetDict:
+        """Prepare the corpus with this project's function."""
+        config = load_config(self.checkpoint)
+        dataset, _ = prepare_dataset(
+            self.utterances,
+            corpus_root=self.root,
+            encode=lambda text: self.processor.tokenizer(text).input_ids,
+            frames=lambda samples: output_frames(config, samples),
+            folder=folder,
+            progress=False,
+        )
+        return dataset
+
+
+def sample_corpus() -> Corpus:
+    """The sample corpus as notebooks 01 and 02 leave it, and the starter."""
+    run = run_notebooks(read_parameters(repository() / "params" / "sample.yaml"), name="benchmark", until="02")
+    utterances = pd.read_parquet(run.need("utterances")).merge(pd.read_parquet(run.need("texts")), on="id")
+    return Corpus(
+        utterances,
+        resolve(run.read_json("corpus")["root"]),
+        repository() / "models" / "starter",
+        Wav2Vec2Processor.from_pretrained(run.need("processor")),
+    )
+
+
+def noise_corpus(size: str, folder: Path) -> Corpus:
+    """Noise of 4 to 8 s with random letters, and a checkpoint of random weights: enough to measure speed."""
+    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter")
+    rng = np.random.default_rng(SEED)
+    letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
+    rows = []
+    for number in range(CLIPS + CLIPS // 3):
+        seconds = float(rng.uniform(SHORTEST, LONGEST))
+        noise = (rng.normal(0, 0.05, int(seconds * SAMPLING_RATE)) * 32768).clip(-32768, 32767).astype(np.int16)
+        soundfile.write(folder / f"{number}.wav", noise, SAMPLING_RATE)
+        text = " ".join("".join(rng.choice(letters, 5)) for _ in range(int(seconds * 2)))
+        split = "train" if number < CLIPS else ("validation", "test")[number % 2]
+        rows.append({"id": str(number), "audio": f"{number}.wav", "text": text, "speaker": "", "seconds": seconds})
+        rows[-1]["split"] = split
+    torch.manual_seed(SEED)
+    settings = {"vocab_size": len(processor.tokenizer), "pad_token_id": processor.tokenizer.pad_token_id}
+    Wav2Vec2ForCTC(Wav2Vec2Config(**SIZES[size], **settings)).save_pretrained(folder / "checkpoint")
+    return Corpus(pd.DataFrame(rows), folder, folder / "checkpoint", processor)
+
+
+# ---- preprocessing ---------------------------------------------------------------------------------------------------
+
+
+def preprocessing(corpus: Corpus, rounds: int) -> dict[str, Any]:
+    """Time both ways from recordings to what training reads, and weigh what they leave on the disk."""
+    seconds: dict[str, list[float]] = {"original": [], "project": []}
+    size = {}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            work = {
+                "original": lambda to: original.prepare(
+                    corpus.utterances, root=corpus.root, processor=corpus.processor, cache=to
+                ),
+                "project": corpus.prepared,
+            }
+            for name, prepare in work.items():
+                target = Path(folder) / name
+                seconds[name].append(timed(lambda prepare=prepare, target=target: prepare(target))[0])
+                size[name] = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    return {
+        name: {
+            "speedup": median([a / b for a, b in zip(seconds["original"], seconds[name], strict=True)]),
+            "hours_per_minute": corpus.hours / (median(seconds[name]) / 60),
+            "bytes_per_hour": size[name] / corpus.hours,
+            "bytes_ratio": size[name] / size["original"],
+            "seconds": seconds[name],
+        }
+        for name in seconds
+    }
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One rung of the ladder.
+
+    Attributes:
+        name: What it adds.
+        predicted: Speed-up over the rung below that was expected on a CPU, and on a GPU, before measuring.
+        why: What the expectation rested on.
+        settings: Options of ``original.trainer``; ``None`` is this project's own trainer.
+        prepared: Reads the prepared dataset with this project's collator, not lists of floats.
+        attention: Attention implementation, on a CPU.
+    """
+
+    name: str
+    predicted: tuple[float, float]
+    why: str
+    settings: dict[str, Any] | None
+    prepared: bool = True
+    attention: str = "sdpa"
+
+
+LADDER = [
+    Variant("original", (1.0, 1.0), "", {}, prepared=False),
+    Variant("16-bit samples instead of lists of floats", (1.1, 2.0), "reading 16 rows as lists takes 0.1 s", {}),
+    Variant(
+        "no gradient checkpointing",
+        (1.25, 1.3),
+        "three passes instead of four through the encoder",
+        {"checkpointing": False},
+    ),
+    Variant(
+        "bf16",
+        (1.5, 1.0),
+        "0.73 s to 0.48 s a step in facts.md; on a GPU in place of fp16",
+        {"checkpointing": False, "bf16": True},
+    ),
+    Variant(
+        "plain attention on a CPU",
+        (1.1, 1.0),
+        "the fused kernel's backward was the second largest cost",
+        {"checkpointing": False, "bf16": True},
+        attention="eager",
+    ),
+    Variant(
+        "this project's trainer",
+        (1.0, 1.3),
+        "fused AdamW and exact losses; on a GPU collating in workers, ahead",
+        None,
+        attention="eager",
+    ),
+]
+
+
+def variants(device: torch.device) -> list[Variant]:
+    """The rungs that mean something on this device."""
+    slow = "bf16" if not has_fast_bf16(device) else None
+    other = "plain attention on a CPU" if device.type == "cuda" else None
+    return [variant for variant in LADDER if variant.name not in (slow, other)]
+
+
+class Bench:
+    """Trains one epoch of a variant at a time."""
+
+    def __init__(self, corpus: Corpus, folder: Path, device: torch.device) -> None:
+        self.corpus, self.folder, self.device = corpus, folder, device
+        self.dataset = corpus.prepared(folder / "dataset")
+        self.lists = original.prepare(
+            corpus.of("train"), root=corpus.root, processor=corpus.processor, cache=folder / "lists"
+        )
+        self.audio = sum(self.dataset["train"]["seconds"])
+
+    def attention(self, variant: Variant) -> str:
+        """Which attention a variant computes with."""
+        return variant.attention if self.device.type == "cpu" else "sdpa"
+
+    def trainer(self, variant: Variant, clock: StepClock) -> Any:
+        """Build a variant's trainer, with a model of its own."""
+        corpus, attention = self.corpus, self.attention(variant)
+        if variant.settings is None:
+            model = load_for_ctc(
+                corpus.checkpoint, processor=corpus.processor, head_seed=SEED, attn_implementation=attention
+            )
+            return project_trainer(model, corpus, self.dataset, self.folder / "project", callbacks=[clock])
+        torch.manual_seed(SEED)
+        model = original.load_model(corpus.checkpoint, corpus.processor, attn_implementation=attention)
+        processor = original.processor_for(model, corpus.processor)
+        settings = dict(variant.settings)
+        if variant.prepared:
+            settings |= {"collator": Collator.of(corpus.processor), "length_column": "frames"}
+            settings["bf16"] = settings.get("bf16", False)
+        rows = self.dataset["train"] if variant.prepared else self.lists
+        return original.trainer(
+            model,
+            rows,
+            processor=processor,
+            folder=self.folder / "hf",
+            seed=SEED,
+            epochs=1,
+            callbacks=[clock],
+            **settings,
+        )
+
+    def epoch(self, variant: Variant) -> dict[str, float]:
+        """Train one epoch from the checkpoint; seconds, share of padding, peak memory on a GPU."""
+        clock = StepClock()
+        trainer = self.trainer(variant, clock)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        padding = padding_share(*self._batches(trainer, variant))
+        trainer.train()
+        peak = torch.cuda.max_memory_allocated() if self.device.type == "cuda" else 0
+        del trainer
+        gc.collect()
+        return {"seconds": clock.seconds, "padding": padding, "peak": peak}
+
+    def _batches(self, trainer: Any, variant: Variant) -> tuple[list[float], list[list[int]]]:
+        """Seconds of the training utterances, and which of them share a forward pass in the first epoch."""
+        if variant.settings is None:
+            sampler = trainer.get_train_dataloader().batch_sampler
+            return list(sampler.seconds), [[row for row, _ in piece] for piece in sampler]
+        order = list(trainer._get_train_sampler())
+        seconds = self.dataset["train"]["seconds"] if variant.prepared else self.corpus.of("train")["seconds"]
+        return list(seconds), [order[i : i + original.BATCH_SIZE] for i in range(0, len(order), original.BATCH_SIZE)]
+
+
+def project_trainer(
+    model: Any,
+    corpus: Corpus,
+    dataset: Any,
+    folder: Path,
+    *,
+    epochs: float = 1,
+    batch_size: int = original.BATCH_SIZE,
+    callbacks: Sequence[TrainerCallback] = (),
+    **recipe: Any,
+) -> CTCTrainer:
+    """Build this project's trainer so that it neither validates nor saves while it is timed."""
+    config = TrainingConfig(epochs=epochs, batch_size=batch_size, seed=SEED, evaluations=1, **recipe)
+    arguments = training_arguments(config, folder, utterances=len(dataset["train"]))
+    arguments.eval_strategy, arguments.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
+    arguments.load_best_model_at_end = False
+    return CTCTrainer(
+        model,
+        arguments,
+        config=config,
+        processing_class=corpus.processor,
+        train_dataset=dataset["train"],
+        eval_dataset=dataset["validation"],
+        callbacks=list(callbacks),
+    )
+
+
+def training(bench: Bench, rounds: int, memory: Callable[[Variant], float] | None) -> list[dict[str, Any]]:
+    """Climb the ladder once to warm up, then ``rounds`` times; one row a variant."""
+    rungs = variants(bench.device)
+    runs: dict[str, list[dict[str, float]]] = {variant.name: [] for variant in rungs}
+    for number in range(rounds + 1):
+        for variant in rungs:
+            run = bench.epoch(variant)
+            print(f"round {number}: {variant.name}: {run['seconds']:.1f} s", file=sys.stderr, flush=True)
+            if number:
+                runs[variant.name].append(run)
+    work = measuring.flops_per_second(
+        load_for_ctc(
+            bench.corpus.checkpoint, processor=bench.corpus.processor, head_seed=SEED, attn_implementation="eager"
+        ).to(bench.device)
+    )
+    formats = {_dtype(variant, bench.device) for variant in rungs}
+    rates = {dtype: measuring.matrix_rate(bench.device, dtype) for dtype in formats}
+    rows, first, before = [], runs[rungs[0].name], None
+    for variant in rungs:
+        own = runs[variant.name]
+        seconds = median([run["seconds"] for run in own])
+        ratio = median([a["seconds"] / b["seconds"] for a, b in zip(first, own, strict=True)])
+        step = median([a["seconds"] / b["seconds"] for a, b in zip(before or own, own, strict=True)])
+        dtype = _dtype(variant, bench.device)
+        rows.append(
+            {
+                "variant": variant.name,
+                "precision": str(dtype).removeprefix("torch."),
+                "predicted": variant.predicted[bench.device.type == "cuda"],
+                "brought": step,
+                "speedup": ratio,
+                "hours_per_second": bench.audio / 3600 / seconds,
+                "utterances_per_second": len(bench.dataset["train"]) / seconds,
+                "padding_share": own[0]["padding"],
+                "peak_bytes": memory(variant) if memory else max(run["peak"] for run in own),
+                "matrix_rate_share": work * bench.audio / seconds / rates[dtype],
+                "why": variant.why,
+                "seconds": [run["seconds"] for run in own],
+            }
+        )
+        before = own
+    return rows
+
+
+def _dtype(variant: Variant, device: torch.device) -> torch.dtype:
+    """The number format of a variant's matrix products."""
+    if variant.settings is None:
+        return torch.bfloat16 if has_fast_bf16(device) else torch.float16 if device.type == "cuda" else torch.float32
+    if variant.settings.get("bf16"):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def peak_of_fresh_process(size: str) -> Callable[[Variant], float]:
+    """Give a function that measures a variant's peak memory on a CPU, in a process of its own."""
+
+    def peak(variant: Variant) -> float:
+        command = [sys.executable, __file__, "--size", size, "--peak-of", variant.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.splitlines()[-1])["peak"]
+
+    return peak
+
+
+def print_peak(bench: Bench, name: str) -> None:
+    """Train one epoch of a variant; print the memory that it took beyond what was taken before, bytes."""
+    (variant,) = (variant for variant in LADDER if variant.name == name)
+    before = psutil.Process().memory_info().rss
+    bench.epoch(variant)
+    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before}))
+
+
+# ---- evaluation ------------------------------------------------------------------------------------------------------
+
+
+def evaluation(bench: Bench, rounds: int) -> list[dict[str, Any]]:
+    """Transcribe the test split with one trained model, clip by clip and in batches."""
+    corpus, device = bench.corpus, bench.device
+    model = load_for_ctc(corpus.checkpoint, processor=corpus.processor, head_seed=SEED)
+    project_trainer(model, corpus, bench.dataset, bench.folder / "trained", epochs=TRAINED_EPOCHS).train()
+    model.save_pretrained(bench.folder / "evaluated")
+    lists = original.prepare(corpus.of("test"), root=corpus.root, processor=corpus.processor, cache=bench.folder / "t")
+    plain = Wav2Vec2ForCTC.from_pretrained(bench.folder / "evaluated", dtype=torch.float32).to(device)
+    ways: dict[str, Callable[[], tuple[float, list[str]]]] = {
+        "original: one clip at a time": lambda: original.evaluate(plain, lists, corpus.processor)
+    }
+    for precision in ("fp32", "bf16")[: 2 if has_fast_bf16(device) else 1]:
+        own = load_trained(bench.folder / "evaluated")  # anew: the one that was trained keeps computing in bf16
+        trainer = project_trainer(own, corpus, bench.dataset, bench.folder / precision, precision=precision)
+        ways[f"batches, {precision}"] = lambda trainer=trainer: _in_batches(trainer, bench.dataset["test"])
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    found: dict[str, tuple[float, list[str]]] = {}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            spent, found[name] = timed(way)
+            if number:
+                seconds[name].append(spent)
+    first = next(iter(ways))
+    return [
+        {
+            "way": name,
+            "speedup": median([a / b for a, b in zip(seconds[first], seconds[name], strict=True)]),
+            "wer": found[name][0],
+            "hypotheses_that_differ": sum(a != b for a, b in zip(found[first][1], found[name][1], strict=True)),
+            "utterances": len(lists),
+            "seconds": seconds[name],
+        }
+        for name in ways
+    ]
+
+
+def _in_batches(trainer: CTCTrainer, rows: Any) -> tuple[float, list[str]]:
+    """Validate as training does; WER, and the hypotheses in the order of ``rows``."""
+    with trainer.accelerator.autocast():
+        tally = trainer.tally(validation_loader(rows, trainer.pieces, args=trainer.args))
+    return tally.metrics(tally.sums)["wer"], [tally.hypotheses[name][1] for name in rows["id"]]
+
+
+# ---- the table -------------------------------------------------------------------------------------------------------
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Set the results as three Markdown tables."""
+    parts = []
+    if "preprocessing" in results:
+        rows = [
+            {
+                "preprocessing": name,
+                "hours a minute": f"{row['hours_per_minute']:.1f}",
+                "speed-up": f"{row['speedup']:.1f}",
+                "MB an hour": f"{row['bytes_per_hour'] / 1e6:.0f}",
+                "bytes ratio": f"{row['bytes_ratio']:.2f}",
+            }
+            for name, row in results["preprocessing"].items()
+        ]
+        parts.append(measuring.markdown(rows))
+    if "training" in results:
+        rows = [
+            {
+                "training": ("+ " if i and i < len(results["training"]) - 1 else "") + row["variant"],
+                "predicted": f"{row['predicted']:.2f}",
+                "brought": f"{row['brought']:.2f}",
+                "speed-up": f"{row['speedup']:.2f}",
+                "hours a second": f"{row['hours_per_second']:.4f}",
+                "utterances a second": f"{row['utterances_per_second']:.1f}",
+                "padding": f"{row['padding_share']:.1%}",
+                "peak memory": f"{row['peak_bytes'] / 1e9:.2f} GB",
+                "of the matrix rate": f"{row['matrix_rate_share']:.0%} ({row['precision']})",
+            }
+            for i, row in enumerate(results["training"])
+        ]
+        parts.append(measuring.markdown(rows))
+    if "evaluation" in results:
+        rows = [
+            {
+                "evaluation": row["way"],
+                "speed-up": f"{row['speedup']:.2f}",
+                "WER": f"{row['wer']:.4f}",
+                "hypotheses that differ": f"{row['hypotheses_that_differ']} of {row['utterances']}",
+            }
+            for row in results["evaluation"]
+        ]
+        parts.append(measuring.markdown(rows))
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="starter")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds that count; one more warms up")
+    parser.add_argument("--only", choices=["preprocessing", "training", "evaluation"], help="one part of the three")
+    parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/throughput-SIZE-KIND.json)")
+    parser.add_argument("--peak-of", metavar="VARIANT", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        corpus = sample_corpus() if options.size == "starter" else noise_corpus(options.size, folder)
+        if options.peak_of:
+            return print_peak(Bench(corpus, folder, device), options.peak_of)
+        results: dict[str, Any] = {"size": options.size, "hours": corpus.hours, **measuring.machine(device)}
+        if options.only in (None, "preprocessing"):
+            results["preprocessing"] = preprocessing(corpus, options.rounds)
+        if options.only != "preprocessing":
+            bench = Bench(corpus, folder, device)
+        if options.only in (None, "training"):
+            memory = peak_of_fresh_process(options.size) if device.type == "cpu" else None
+            results["training"] = training(bench, options.rounds, memory)
+        if options.only in (None, "evaluation"):
+            results["evaluation"] = evaluation(bench, options.rounds)
+    print(tables(results))
+    out = Path(__file__).parent / "results" / f"throughput-{options.size}-{device.type}.json"
+    measuring.write_results(options.out or out, results)
+
+
+if __name__ == "__main__":
+    main()
