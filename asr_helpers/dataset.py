@@ -309,7 +309,8 @@ def _write_all(
             if stop.is_set():
                 raise InterruptedError("another shard failed")
 
-        jobs = {pool.submit(write_shard, s, recipe, folder=folder, schema=schema, tick=tick): s for s in shards}
+        longest_first = sorted(shards, key=lambda shard: -shard.seconds)  # so that no thread is left with it at the end
+        jobs = {pool.submit(write_shard, s, recipe, folder=folder, schema=schema, tick=tick): s for s in longest_first}
         try:
             for job in as_completed(jobs):
                 reports[jobs[job].split, jobs[job].number] = job.result()

@@ -15,7 +15,7 @@ def encode(samples: np.ndarray, *, sampling_rate: int) -> bytes:
     """Compress a clip without loss.
 
     Measured on one core: 60 clips of Common Voice become 0.90 bytes a sample, 100 of the synthetic sample corpus
-    1.31, at about 4,000 times the speed at which they are spoken.
+    1.31, at about 4,000 times the speed at which they are spoken. Level 0 is no faster in several threads.
 
     Args:
         samples: (samples,) int16.
