@@ -112,7 +112,7 @@ def yardstick(rows: Any, processor: Any) -> Callable[[Any], tuple[float, float, 
 
 def original_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float) -> list[Reading]:
     """Train with the original recipe: lists of floats, 16 a batch, 1e-4, a warmup of 1,000 steps."""
-    rows = original.prepare(corpus.of("train"), root=corpus.root, processor=corpus.processor, cache=folder / "lists")
+    rows = original.rows_of(dataset["train"], corpus.processor)
     torch.manual_seed(HEAD_SEED)
     model = make_exact(original.load_model(corpus.checkpoint, corpus.processor))
     watch = Yardstick(

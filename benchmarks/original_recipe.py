@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.io import wavfile
-from transformers import Trainer, TrainerCallback, TrainingArguments, Wav2Vec2ForCTC
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, Wav2Vec2ForCTC
+
+from asr_helpers.dataset import Examples
 
 __all__ = [
     "BATCH_SIZE",
@@ -34,6 +36,7 @@ __all__ = [
     "load_model",
     "prepare",
     "processor_for",
+    "rows_of",
     "trainer",
 ]
 
@@ -76,6 +79,24 @@ def prepare(utterances: pd.DataFrame, *, root: Path, processor: Any, cache: Path
 
     cache.mkdir(parents=True, exist_ok=True)
     return rows.map(prepare_dataset, remove_columns=["audio"], cache_file_name=str(cache / "prepared.arrow"))
+
+
+def rows_of(split: Any, processor: Any) -> datasets.Dataset:
+    """Make the lists of floats that ``prepare`` makes, from the audio that this project has prepared.
+
+    Where error rates are compared, both recipes hear the same: of recordings with two channels the original took
+    the first, this project their mean.
+
+    Args:
+        split: A split of the prepared dataset.
+        processor: ``Wav2Vec2Processor``.
+    """
+    lists = []
+    for row in Examples(split):
+        values = processor(row["audio"].tolist(), sampling_rate=SAMPLING_RATE).input_values[0]
+        labels = row["labels"].tolist()
+        lists.append({"input_values": values, "input_length": len(values), "labels": labels, "text": row["text"]})
+    return datasets.Dataset.from_list(lists)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -173,7 +194,7 @@ def trainer(
         disable_tqdm=True,
         remove_unused_columns=collator is None,
     )
-    return Trainer(
+    built = Trainer(
         model=model,
         args=arguments,
         data_collator=collator or PaddingCollator(processor),
@@ -181,6 +202,8 @@ def trainer(
         processing_class=processor.feature_extractor,
         callbacks=list(callbacks),
     )
+    built.remove_callback(PrinterCallback)
+    return built
 
 
 def evaluate(model: Wav2Vec2ForCTC, rows: Iterable[dict[str, Any]], processor: Any) -> tuple[float, list[str]]:

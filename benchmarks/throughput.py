@@ -398,7 +398,7 @@ def evaluation(bench: Bench, rounds: int) -> list[dict[str, Any]]:
     model = load_for_ctc(corpus.checkpoint, processor=corpus.processor, head_seed=SEED)
     project_trainer(model, corpus, bench.dataset, bench.folder / "trained", epochs=TRAINED_EPOCHS).train()
     model.save_pretrained(bench.folder / "evaluated")
-    lists = original.prepare(corpus.of("test"), root=corpus.root, processor=corpus.processor, cache=bench.folder / "t")
+    lists = original.rows_of(bench.dataset["test"], corpus.processor)
     plain = Wav2Vec2ForCTC.from_pretrained(bench.folder / "evaluated", dtype=torch.float32).to(device)
     ways: dict[str, Callable[[], tuple[float, list[str]]]] = {
         "original: one clip at a time": lambda: original.evaluate(plain, lists, corpus.processor)
