@@ -28,6 +28,7 @@ __all__ = [
     "waveform",
 ]
 
+LABEL_GAP = 0.075  # least distance of two labels, as a share of the height of a small panel
 RANGE_DB = -70  # what lies further below the loudest point is drawn black
 
 
@@ -146,23 +147,29 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
     """
     chosen = log[log["name"].isin(names) & np.isfinite(log["value"])]
     styles = {"train": "-", "validation": "--"}
+    ends = []  # label, step, value and colour of the end of each curve
     for index, ((name, split), rows) in enumerate(chosen.groupby(["name", "split"], sort=False)):
         rows = rows.sort_values("step")
         colour = COLOURS[index % len(COLOURS)]
         mark = "o" if split == "validation" or len(rows) == 1 else None
         ax.plot(rows["step"], rows["value"], styles.get(split, ":"), color=colour, marker=mark, ms=3.5)
         last = rows.iloc[-1]
-        ax.annotate(
-            f" {split} {name}",
-            (last["step"], last["value"]),
-            color=colour,
-            va="center",
-            annotation_clip=False,
-        )
+        ends.append((f" {split} {name}", last["step"], last["value"], colour))
         if split == "validation":
             best = rows.loc[rows["value"].idxmin()]
             ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
     ax.set_ylim(bottom=0)
     ax.margins(x=0.02)
     ax.grid(alpha=0.3)
+    _label_ends(ax, ends)
     return finish(ax, title, "step", " and ".join(n.upper() if len(n) == 3 else n for n in names))
+
+
+def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
+    """Write each curve's label beside its end, moved up where it would cover the label of a curve below."""
+    low, high = ax.get_ylim()
+    least = LABEL_GAP * (high - low)
+    place = -np.inf
+    for label, step, value, colour in sorted(ends, key=lambda end: end[2]):
+        place = max(value, place + least)
+        ax.annotate(label, (step, place), color=colour, va="center", annotation_clip=False)

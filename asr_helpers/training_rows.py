@@ -17,7 +17,15 @@ from asr_helpers.model import load_config
 from asr_helpers.recipe import world_size
 from asr_helpers.runs import NOTEBOOKS, MissingArtifact, Run, resolve, source
 
-__all__ = ["longest_seconds", "rank", "reading_workers", "shortest_frames", "stream_fingerprint", "stream_recipe", "training_rows"]
+__all__ = [
+    "longest_seconds",
+    "rank",
+    "reading_workers",
+    "shortest_frames",
+    "stream_fingerprint",
+    "stream_recipe",
+    "training_rows",
+]
 
 
 def rank() -> int:

@@ -110,6 +110,16 @@ def test_training_curves_mark_the_best_validation_step(ax):
     assert stars == [[20, 0.2]]
 
 
+def test_curves_that_end_alike_keep_readable_labels(ax):
+    ends = [("train", "empty", 0.0), ("validation", "empty", 0.0), ("train", "unknown", 0.001), ("train", "blank", 0.7)]
+    log = pd.DataFrame([(step, *end) for end in ends for step in (1, 2)], columns=["step", "split", "name", "value"])
+    plots.training_curves(log, ax, names=("empty", "unknown", "blank"))
+    places = sorted(text.xyann[1] for text in ax.texts)
+    gap = plots.LABEL_GAP * ax.get_ylim()[1]
+    assert len(places) == 4 and min(np.diff(places)) == pytest.approx(gap)
+    assert places[-1] == 0.7 and places[0] == pytest.approx(0.0)  # who has room stays at the end of its curve
+
+
 def test_calibration_points_are_means_of_their_bins(ax):
     plots.calibration([0.05, 0.15, 0.95, 0.97], [False, True, True, False], ax, bins=10)
     points = ax.collections[0].get_offsets()
