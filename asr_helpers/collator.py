@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from .flac import samples_of
-
 __all__ = ["IGNORED", "Collator"]
 
 IGNORED = -100  # label positions that the loss leaves out
@@ -22,8 +20,8 @@ TINY = 1e-7  # keeps digital silence from being divided by zero; the value of Wa
 class Collator:
     """Pad clips and labels, and scale every clip as the checkpoint's feature extractor does.
 
-    The audio stays int16 until here, which is half of float32 between processes, and is written straight into
-    the padded batch: no float copy of a clip is ever made.
+    The audio stays int16 until here, which is half of float32 on disk and between processes, and is written
+    straight into the padded batch: no float copy of a clip is ever made.
 
     Attributes:
         do_normalize: Bring each clip to mean 0 and variance 1 over its own samples, as
@@ -46,8 +44,7 @@ class Collator:
         """Make a batch.
 
         Args:
-            rows: Each with ``audio``, (samples,) int16 or FLAC as ``datasets`` hands it out, and, for training,
-                ``labels`` (symbols,).
+            rows: Each with ``audio`` (samples,) int16 and, for training, ``labels`` (symbols,).
 
         Returns:
             ``input_values`` (batch, samples) float32; ``attention_mask`` (batch, samples) int32, 1 on real
@@ -59,7 +56,7 @@ class Collator:
         """
         if not rows:
             raise ValueError("there are no rows to make a batch of")
-        clips = [samples_of(row["audio"]) for row in rows]
+        clips = [np.asarray(row["audio"]) for row in rows]
         for row, clip in zip(rows, clips, strict=True):
             if clip.ndim != 1 or clip.size == 0:
                 raise ValueError(
