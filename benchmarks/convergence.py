@@ -76,11 +76,11 @@ class Yardstick(TrainerCallback):
         self.paused = self.began = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.every = max(1, round(state.max_steps / READINGS))
+        self.due = {round(share * state.max_steps / READINGS) for share in range(1, READINGS + 1)}
         self.began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        if state.global_step % self.every and state.global_step != state.max_steps:
+        if state.global_step not in self.due:
             return
         measuring.wait(args.device)
         stopped = time.perf_counter()
