@@ -425,7 +425,9 @@ def evaluation(bench: Bench, rounds: int) -> list[dict[str, Any]]:
             "way": name,
             "speedup": median([a / b for a, b in zip(seconds[first], seconds[name], strict=True)]),
             "wer": found[name][0],
-            "hypotheses_that_differ": sum(a != b for a, b in zip(found[first][1], found[name][1], strict=True)),
+            "hypotheses_that_differ": sum(
+                a.split() != b.split() for a, b in zip(found[first][1], found[name][1], strict=True)
+            ),
             "utterances": len(lists),
             "seconds": seconds[name],
         }
