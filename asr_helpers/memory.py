@@ -16,7 +16,12 @@ __all__ = ["Halvings", "out_of_memory"]
 FILE = "memory.json"  # beside the checkpoints
 
 # How it sounds where it is no torch.OutOfMemoryError: beside torch's own store (a kernel's stack), on a CPU, on a Mac.
-SIGNS = ("CUDA error: out of memory", "DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory")
+SIGNS = (
+    "CUDA error: out of memory",
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",  # on Windows
+    "MPS backend out of memory",
+)
 
 
 def out_of_memory(error: BaseException) -> bool:

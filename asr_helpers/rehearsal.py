@@ -23,7 +23,7 @@ from asr_helpers.updates import halves
 if TYPE_CHECKING:
     from asr_helpers.trainer import CTCTrainer
 
-__all__ = ["Rehearsal", "accumulation_gap", "first_rows", "rehearse", "wer_before_training"]
+__all__ = ["PeakMemory", "Rehearsal", "accumulation_gap", "first_rows", "rehearse", "wer_before_training"]
 
 SAMPLE = 16  # validation utterances that are transcribed before training
 MOMENTS = 8  # bytes AdamW keeps for each trained parameter: two fp32 moments, made at the first step
@@ -66,7 +66,7 @@ def rehearse(trainer: CTCTrainer) -> Rehearsal:
         free = _free(trainer.args.device)
         steps = sorted(_steps(trainer), key=_padded)
         typical, longest = steps[len(steps) // 2], steps[-1]
-        with _Peak(trainer.args.device) as peak:
+        with PeakMemory(trainer.args.device) as peak:
             _time(trainer, steps[0])  # the first pass pays, in time and memory, for what is loaded once
             longest_seconds = _time(trainer, longest)
         step_seconds = longest_seconds if typical is longest else _time(trainer, typical)
@@ -228,7 +228,7 @@ def _free(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] + held
 
 
-class _Peak:
+class PeakMemory:
     """Measure the most memory taken while the block runs, beyond what was taken before it, in bytes.
 
     A CPU keeps no such count: a thread looks every 2 ms.
@@ -237,7 +237,7 @@ class _Peak:
     def __init__(self, device: torch.device) -> None:
         self.device, self.most = device, 0
 
-    def __enter__(self) -> _Peak:
+    def __enter__(self) -> PeakMemory:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             self.before = torch.cuda.memory_allocated(self.device)

@@ -130,12 +130,20 @@ def test_throughput_measures_all_three_parts(small, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+def test_peak_memory_is_that_of_the_training(small, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["throughput.py", "--size", "tiny", "--peak-of", "this project's trainer"])
+    throughput.main()
+    assert 1e6 < json.loads(capsys.readouterr().out.splitlines()[-1])["peak"] < 1e9
+
+
+@pytest.mark.slow
 def test_convergence_reads_both_at_the_same_numbers_of_examples(small, monkeypatch):
     monkeypatch.setattr(convergence, "sample_corpus", lambda: throughput.noise_corpus("tiny", small))
     monkeypatch.setattr(sys, "argv", ["convergence.py", "--epochs", "2", "--out", str(small / "convergence")])
     convergence.main()
     readings = json.loads((small / "convergence.json").read_text())["readings"]
-    assert [r["examples"] for r in readings["original"]][-1] == [r["examples"] for r in readings["project"]][-1] == 72
+    seen = [[reading["examples"] for reading in readings[name]] for name in ("original", "project")]
+    assert seen == [[16, 32, 36, 52, 68, 72], [8, 16, 24, 32, 36, 44, 52, 60, 68, 72]]  # fewer steps than readings
     for run in readings.values():
         assert all(a["seconds"] < b["seconds"] for a, b in pairwise(run))
         assert all(r["wer"] >= 0 and 0 <= r["blank_share"] <= 1 for r in run)

@@ -126,7 +126,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_peak_counts_from_what_was_there(cuda) -> None:
     cuda(reset_peak_memory_stats=None, memory_allocated=100, max_memory_allocated=350)
-    with rehearsal._Peak(CUDA) as peak:
+    with rehearsal.PeakMemory(CUDA) as peak:
         torch.cuda.reset_peak_memory_stats.assert_called_once_with(CUDA)
     assert peak.most == 250
 

@@ -77,7 +77,7 @@ def test_lines_are_printed_as_they_come(instead, monkeypatch):
     instead("import time; print('بہت'); time.sleep(1); print('second')")
     run_processes({}, run_folder="runs/x", processes=2)
     (first, one), (second, two) = seen
-    assert (one, two) == ("بہت\n", "second\n") and second - first > 0.8
+    assert (one, two) == ("بہت\n", "second\n") and second - first > 0.2
 
 
 def test_a_failure_names_its_cause_once_and_not_the_launcher_s_account(instead, capsys):
@@ -186,7 +186,7 @@ def test_two_processes_leave_what_the_notebook_goes_on_with(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither of these signals")
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+@pytest.mark.parametrize("sign", [signal.SIGINT, getattr(signal, "SIGKILL", None)], ids=["interrupted", "killed"])
 def test_no_process_outlives_the_one_that_started_them(sign, tmp_path):
     """As the kernel of a notebook is interrupted, and as it is killed when it is restarted.
 
