@@ -16,7 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 
-from asr_helpers.runs import versions
+from asr_helpers.runs import repository, versions
 
 __all__ = ["StepClock", "flops_per_second", "machine", "markdown", "matrix_rate", "median", "timed", "write_results"]
 
@@ -115,7 +115,11 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, cwd=repository(), capture_output=True, text=True, check=False)
+    except OSError:  # no git: the figures are worth keeping all the same
+        return ""
     return done.stdout.strip()
 
 
