@@ -27,6 +27,7 @@ import measuring
 import numpy as np
 import original_recipe as original
 import pandas as pd
+import pyarrow as pa
 import soundfile
 import torch
 from measuring import StepClock, median, timed
@@ -394,6 +395,8 @@ def peak_of_fresh_process(size: str) -> Callable[[Variant], float]:
 def print_peak(bench: Bench, name: str) -> None:
     """Train one epoch of a variant; print the memory that it took beyond what was taken before, bytes."""
     (variant,) = (variant for variant in LADDER if variant.name == name)
+    gc.collect()
+    pa.default_memory_pool().release_unused()  # what the preparation held must not be there for the training to reuse
     with PeakMemory(bench.device) as peak:
         bench.epoch(variant)
     print(json.dumps({"peak": peak.most}))
