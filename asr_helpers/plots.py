@@ -162,7 +162,9 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
     ax.margins(x=0.02)
     ax.grid(alpha=0.3)
     _label_ends(ax, ends)
-    return finish(ax, title, "step", " and ".join(n.upper() if len(n) == 3 else n for n in names))
+    shares = len(names) > 1 and all(name.endswith("_share") for name in names)
+    said = "share" if shares else " and ".join(name.upper() if len(name) == 3 else name for name in names)
+    return finish(ax, title, "step", said)
 
 
 def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
