@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -222,10 +222,13 @@ LADDER = [
 
 
 def variants(device: torch.device) -> list[Variant]:
-    """The rungs that mean something on this device."""
-    slow = "bf16" if not has_fast_bf16(device) else None
-    other = "plain attention on a CPU" if device.type == "cuda" else None
-    return [variant for variant in LADDER if variant.name not in (slow, other)]
+    """The rungs that mean something on this device; none in bf16 where it is only imitated."""
+    fast = has_fast_bf16(device)
+    left_out = {"" if fast else "bf16", "plain attention on a CPU" if device.type == "cuda" else ""}
+    rungs = [variant for variant in LADDER if variant.name not in left_out]
+    if fast:
+        return rungs
+    return [replace(rung, settings=rung.settings and {**rung.settings, "bf16": False}) for rung in rungs]
 
 
 class Bench:
@@ -394,7 +397,7 @@ def peak_of_fresh_process(size: str) -> Callable[[Variant], float]:
 
 def print_peak(bench: Bench, name: str) -> None:
     """Train one epoch of a variant; print the memory that it took beyond what was taken before, bytes."""
-    (variant,) = (variant for variant in LADDER if variant.name == name)
+    (variant,) = (variant for variant in variants(bench.device) if variant.name == name)
     gc.collect()
     pa.default_memory_pool().release_unused()  # what the preparation held must not be there for the training to reuse
     with PeakMemory(bench.device) as peak:

@@ -88,6 +88,16 @@ def test_the_work_of_a_linear_layer_is_counted_by_hand():
     assert measuring.flops_per_second(Output(), seconds=2.0) == 2 * (2 * rows * 100 * 10)
 
 
+@pytest.mark.parametrize(("device", "fast"), [("cpu", True), ("cpu", False), ("cuda", True), ("cuda", False)])
+def test_the_ladder_has_only_rungs_that_mean_something(device, fast, monkeypatch):
+    monkeypatch.setattr(throughput, "has_fast_bf16", lambda device: fast)
+    rungs = throughput.variants(torch.device(device))
+    assert [rungs[0].name, rungs[-1].name] == ["original", "this project's trainer"] and rungs[0].settings == {}
+    assert ("plain attention on a CPU" in {rung.name for rung in rungs}) == (device == "cpu")
+    assert any((rung.settings or {}).get("bf16") for rung in rungs) == fast
+    assert rungs[-1].settings is None
+
+
 def test_a_table_is_markdown():
     assert measuring.markdown([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]).splitlines() == [
         "| a | b |",
