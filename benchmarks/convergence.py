@@ -23,8 +23,10 @@ import matplotlib.pyplot as plt
 import measuring
 import original_recipe as original
 import torch
+from bench_tables import markdown
+from corpora import SEED, Corpus, sample_corpus
 from matplotlib.axes import Axes
-from throughput import Corpus, project_trainer, sample_corpus
+from throughput import project_trainer
 from transformers import TrainerCallback
 from transformers.utils import logging
 
@@ -36,7 +38,6 @@ from asr_helpers.figures import COLOURS, finish
 from asr_helpers.metrics import cer, wer
 from asr_helpers.model import load_for_ctc, make_exact
 
-SEED = 13
 HEAD_SEED = 101
 BATCH = 8  # utterances a step of this project's recipe; the original's are 16
 READINGS = 20
@@ -183,7 +184,7 @@ def table(runs: dict[str, list[Reading]]) -> str:
                 f"{name}: time": f"{reading.seconds / longest:.2f}",
             }
         rows.append(row)
-    return measuring.markdown(rows)
+    return markdown(rows)
 
 
 def main() -> None:

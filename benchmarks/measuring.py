@@ -18,7 +18,7 @@ from transformers import TrainerCallback, Wav2Vec2ForCTC
 
 from asr_helpers.runs import repository, versions
 
-__all__ = ["StepClock", "flops_per_second", "machine", "markdown", "matrix_rate", "median", "timed", "write_results"]
+__all__ = ["StepClock", "flops_per_second", "machine", "matrix_rate", "median", "timed", "write_results"]
 
 
 class StepClock(TrainerCallback):
@@ -121,13 +121,6 @@ def _commit() -> str:
     except OSError:  # no git: the figures are worth keeping all the same
         return ""
     return done.stdout.strip()
-
-
-def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Set rows as a Markdown table, columns as in the first row."""
-    names = list(rows[0])
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    return "\n".join(lines + ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in rows])
 
 
 def write_results(path: Path, results: dict[str, Any]) -> None:

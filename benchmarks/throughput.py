@@ -24,112 +24,25 @@ from typing import Any
 
 import datasets
 import measuring
-import numpy as np
 import original_recipe as original
-import pandas as pd
 import pyarrow as pa
-import soundfile
 import torch
+from bench_tables import tables
+from corpora import SEED, SIZES, Corpus, noise_corpus, sample_corpus
 from measuring import StepClock, median, timed
-from transformers import TrainerCallback, Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Processor
+from transformers import TrainerCallback, Wav2Vec2ForCTC
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from transformers.utils import logging
 
 from asr_helpers.batching import padding_share
 from asr_helpers.collator import Collator
-from asr_helpers.dataset import prepare_dataset
-from asr_helpers.frames import output_frames
 from asr_helpers.loaders import validation_loader
-from asr_helpers.model import load_config, load_for_ctc, load_trained
+from asr_helpers.model import load_for_ctc, load_trained
 from asr_helpers.precision import has_fast_bf16
 from asr_helpers.rehearsal import PeakMemory
-from asr_helpers.runner import read_parameters, run_notebooks
-from asr_helpers.runs import repository, resolve
 from asr_helpers.training import CTCTrainer, TrainingConfig, training_arguments
 
-SEED = 13
-SAMPLING_RATE = 16_000
 TRAINED_EPOCHS = 4  # before the evaluation, so that there are words whose errors can be counted
-LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-SIZES = {
-    "starter": None,  # models/starter
-    "base": {"feat_extract_norm": "group"},  # facebook/wav2vec2-base: the configuration's other defaults
-    "xls-r-300m": {**LARGE, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
-}
-SHORTEST, LONGEST = 4.0, 8.0  # seconds, 6 on average: the clips of the sizes that have no corpus
-CLIPS = 1920 if torch.cuda.is_available() else 192  # to train on: an epoch has to last some seconds on a GPU too
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What is prepared, trained on and transcribed.
-
-    Attributes:
-        utterances: ``id``, ``audio``, ``text``, ``speaker``, ``seconds``, ``split``.
-        root: Folder that the audio paths start from.
-        checkpoint: Folder of the checkpoint.
-        processor: Its processor.
-    """
-
-    utterances: pd.DataFrame
-    root: Path
-    checkpoint: Path
-    processor: Wav2Vec2Processor
-
-    @property
-    def hours(self) -> float:
-        """Audio in all splits."""
-        return self.utterances["seconds"].sum() / 3600
-
-    def of(self, split: str) -> pd.DataFrame:
-        """Utterances of one split."""
-        return self.utterances[self.utterances["split"] == split].reset_index(drop=True)
-
-    def prepared(self, folder: Path) -> datasets.DatasetDict:
-        """Prepare the corpus with this project's function."""
-        config = load_config(self.checkpoint)
-        dataset, _ = prepare_dataset(
-            self.utterances,
-            corpus_root=self.root,
-            encode=lambda text: self.processor.tokenizer(text).input_ids,
-            frames=lambda samples: output_frames(config, samples),
-            folder=folder,
-            progress=False,
-        )
-        return dataset
-
-
-def sample_corpus() -> Corpus:
-    """The sample corpus as notebooks 01 and 02 leave it, and the starter."""
-    run = run_notebooks(read_parameters(repository() / "params" / "sample.yaml"), name="benchmark", until="02")
-    utterances = pd.read_parquet(run.need("utterances")).merge(pd.read_parquet(run.need("texts")), on="id")
-    return Corpus(
-        utterances,
-        resolve(run.read_json("corpus")["root"]),
-        repository() / "models" / "starter",
-        Wav2Vec2Processor.from_pretrained(run.need("processor")),
-    )
-
-
-def noise_corpus(size: str, folder: Path) -> Corpus:
-    """Noise of 4 to 8 s with random letters, and a checkpoint of random weights: enough to measure speed."""
-    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter")
-    rng = np.random.default_rng(SEED)
-    letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
-    rows = []
-    for number in range(CLIPS + CLIPS // 3):
-        seconds = float(rng.uniform(SHORTEST, LONGEST))
-        noise = (rng.normal(0, 0.05, int(seconds * SAMPLING_RATE)) * 32768).clip(-32768, 32767).astype(np.int16)
-        soundfile.write(folder / f"{number}.wav", noise, SAMPLING_RATE)
-        text = " ".join("".join(rng.choice(letters, 5)) for _ in range(int(seconds * 2)))
-        split = "train" if number < CLIPS else ("validation", "test")[number % 2]
-        rows.append({"id": str(number), "audio": f"{number}.wav", "text": text, "speaker": "", "seconds": seconds})
-        rows[-1]["split"] = split
-    torch.manual_seed(SEED)
-    settings = {"vocab_size": len(processor.tokenizer), "pad_token_id": processor.tokenizer.pad_token_id}
-    settings["layerdrop"] = 0.0  # this project's loader sets it to 0; both must compute the same layers
-    Wav2Vec2ForCTC(Wav2Vec2Config(**SIZES[size], **settings)).save_pretrained(folder / "checkpoint")
-    return Corpus(pd.DataFrame(rows), folder, folder / "checkpoint", processor)
 
 
 # ---- preprocessing ---------------------------------------------------------------------------------------------------
@@ -451,54 +364,6 @@ def _in_batches(trainer: CTCTrainer, rows: Any) -> tuple[float, list[str]]:
     with trainer.accelerator.autocast():
         tally = trainer.tally(validation_loader(rows, trainer.pieces, args=trainer.args))
     return tally.metrics(tally.sums)["wer"], [tally.hypotheses[name][1] for name in rows["id"]]
-
-
-# ---- the table -------------------------------------------------------------------------------------------------------
-
-
-def tables(results: dict[str, Any]) -> str:
-    """Set the results as three Markdown tables; without absolute speeds on a CPU, which mean nothing elsewhere."""
-    parts, absolute = [], results["kind"] == "cuda"
-    if "preprocessing" in results:
-        rows = [
-            {
-                "preprocessing": name,
-                **({"hours a minute": f"{row['hours_per_minute']:.1f}"} if absolute else {}),
-                "speed-up": f"{row['speedup']:.1f}",
-                "MB an hour": f"{row['bytes_per_hour'] / 1e6:.0f}",
-                "bytes ratio": f"{row['bytes_ratio']:.2f}",
-            }
-            for name, row in results["preprocessing"].items()
-        ]
-        parts.append(measuring.markdown(rows))
-    if "training" in results:
-        rows = [
-            {
-                "training": ("+ " if i and i < len(results["training"]) - 1 else "") + row["variant"],
-                "predicted": f"{row['predicted']:.2f}",
-                "brought": f"{row['brought']:.2f}",
-                "speed-up": f"{row['speedup']:.2f}",
-                **({"hours a second": f"{row['hours_per_second']:.4f}"} if absolute else {}),
-                **({"utterances a second": f"{row['utterances_per_second']:.1f}"} if absolute else {}),
-                "padding": f"{row['padding_share']:.1%}",
-                "peak memory": f"{row['peak_bytes'] / 1e9:.2f} GB" if row["peak_bytes"] else "",
-                "of the matrix rate": f"{row['matrix_rate_share']:.0%} ({row['precision']})",
-            }
-            for i, row in enumerate(results["training"])
-        ]
-        parts.append(measuring.markdown(rows))
-    if "evaluation" in results:
-        rows = [
-            {
-                "evaluation": row["way"],
-                "speed-up": f"{row['speedup']:.2f}",
-                "WER": f"{row['wer']:.4f}",
-                "hypotheses that differ": f"{row['hypotheses_that_differ']} of {row['utterances']}",
-            }
-            for row in results["evaluation"]
-        ]
-        parts.append(measuring.markdown(rows))
-    return "\n\n".join(parts)
 
 
 def main() -> None:

@@ -4,7 +4,9 @@ import json
 import sys
 from itertools import pairwise
 
+import bench_tables
 import convergence
+import corpora
 import measuring
 import numpy as np
 import original_recipe as original
@@ -99,7 +101,7 @@ def test_the_ladder_has_only_rungs_that_mean_something(device, fast, monkeypatch
 
 
 def test_a_table_is_markdown():
-    assert measuring.markdown([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]).splitlines() == [
+    assert bench_tables.markdown([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]).splitlines() == [
         "| a | b |",
         "| --- | --- |",
         "| 1 | x |",
@@ -110,9 +112,10 @@ def test_a_table_is_markdown():
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Make the sizes small enough for a test; nothing of a fresh process, which would not know of them."""
-    monkeypatch.setitem(throughput.SIZES, "tiny", TINY)
-    for name, value in {"CLIPS": 36, "SHORTEST": 0.5, "LONGEST": 1.5, "TRAINED_EPOCHS": 1}.items():
-        monkeypatch.setattr(throughput, name, value)
+    monkeypatch.setitem(corpora.SIZES, "tiny", TINY)
+    for name, value in {"CLIPS": 36, "SHORTEST": 0.5, "LONGEST": 1.5}.items():
+        monkeypatch.setattr(corpora, name, value)
+    monkeypatch.setattr(throughput, "TRAINED_EPOCHS", 1)
     monkeypatch.setattr(throughput, "peak_of_fresh_process", lambda size: lambda variant: 1e6)
     return tmp_path
 
@@ -148,7 +151,7 @@ def test_peak_memory_is_that_of_the_training(small, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_convergence_reads_both_at_the_same_numbers_of_examples(small, monkeypatch):
-    monkeypatch.setattr(convergence, "sample_corpus", lambda: throughput.noise_corpus("tiny", small))
+    monkeypatch.setattr(convergence, "sample_corpus", lambda: corpora.noise_corpus("tiny", small))
     monkeypatch.setattr(sys, "argv", ["convergence.py", "--epochs", "2", "--out", str(small / "convergence")])
     convergence.main()
     readings = json.loads((small / "convergence.json").read_text())["readings"]

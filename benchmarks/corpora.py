@@ -1,0 +1,104 @@
+"""What the benchmarks train on and transcribe: the sample corpus with the starter, or noise with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Processor
+
+from asr_helpers.dataset import prepare_dataset
+from asr_helpers.frames import output_frames
+from asr_helpers.model import load_config
+from asr_helpers.runner import read_parameters, run_notebooks
+from asr_helpers.runs import repository, resolve
+
+__all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
+
+SEED = 13
+SAMPLING_RATE = 16_000
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+SIZES = {
+    "starter": None,  # models/starter
+    "base": {"feat_extract_norm": "group"},  # facebook/wav2vec2-base: the configuration's other defaults
+    "xls-r-300m": {**LARGE, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+}
+SHORTEST, LONGEST = 4.0, 8.0  # seconds, 6 on average: the clips of the sizes that have no corpus
+CLIPS = 1920 if torch.cuda.is_available() else 192  # to train on: an epoch has to last some seconds on a GPU too
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is prepared, trained on and transcribed.
+
+    Attributes:
+        utterances: ``id``, ``audio``, ``text``, ``speaker``, ``seconds``, ``split``.
+        root: Folder that the audio paths start from.
+        checkpoint: Folder of the checkpoint.
+        processor: Its processor.
+    """
+
+    utterances: pd.DataFrame
+    root: Path
+    checkpoint: Path
+    processor: Wav2Vec2Processor
+
+    @property
+    def hours(self) -> float:
+        """Audio in all splits."""
+        return self.utterances["seconds"].sum() / 3600
+
+    def of(self, split: str) -> pd.DataFrame:
+        """Utterances of one split."""
+        return self.utterances[self.utterances["split"] == split].reset_index(drop=True)
+
+    def prepared(self, folder: Path) -> datasets.DatasetDict:
+        """Prepare the corpus with this project's function."""
+        config = load_config(self.checkpoint)
+        dataset, _ = prepare_dataset(
+            self.utterances,
+            corpus_root=self.root,
+            encode=lambda text: self.processor.tokenizer(text).input_ids,
+            frames=lambda samples: output_frames(config, samples),
+            folder=folder,
+            progress=False,
+        )
+        return dataset
+
+
+def sample_corpus() -> Corpus:
+    """The sample corpus as notebooks 01 and 02 leave it, and the starter."""
+    run = run_notebooks(read_parameters(repository() / "params" / "sample.yaml"), name="benchmark", until="02")
+    utterances = pd.read_parquet(run.need("utterances")).merge(pd.read_parquet(run.need("texts")), on="id")
+    return Corpus(
+        utterances,
+        resolve(run.read_json("corpus")["root"]),
+        repository() / "models" / "starter",
+        Wav2Vec2Processor.from_pretrained(run.need("processor")),
+    )
+
+
+def noise_corpus(size: str, folder: Path) -> Corpus:
+    """Noise of 4 to 8 s with random letters, and a checkpoint of random weights: enough to measure speed."""
+    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter")
+    rng = np.random.default_rng(SEED)
+    letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
+    rows = []
+    for number in range(CLIPS + CLIPS // 3):
+        seconds = float(rng.uniform(SHORTEST, LONGEST))
+        noise = (rng.normal(0, 0.05, int(seconds * SAMPLING_RATE)) * 32768).clip(-32768, 32767).astype(np.int16)
+        soundfile.write(folder / f"{number}.wav", noise, SAMPLING_RATE)
+        text = " ".join("".join(rng.choice(letters, 5)) for _ in range(int(seconds * 2)))
+        split = "train" if number < CLIPS else ("validation", "test")[number % 2]
+        rows.append({"id": str(number), "audio": f"{number}.wav", "text": text, "speaker": "", "seconds": seconds})
+        rows[-1]["split"] = split
+    torch.manual_seed(SEED)
+    settings = {"vocab_size": len(processor.tokenizer), "pad_token_id": processor.tokenizer.pad_token_id}
+    settings["layerdrop"] = 0.0  # this project's loader sets it to 0; both must compute the same layers
+    Wav2Vec2ForCTC(Wav2Vec2Config(**SIZES[size], **settings)).save_pretrained(folder / "checkpoint")
+    return Corpus(pd.DataFrame(rows), folder, folder / "checkpoint", processor)
