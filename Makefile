@@ -12,7 +12,7 @@ run: $(INSTALLED)
 # Unit tests; the papermill chain on other recordings and on the sample; real processes and a real browser; the notebooks
 # against their kept outputs (after the sample run, whose finished training they then find).
 test: $(INSTALLED)
-	$(BIN)/ruff check asr_helpers scripts tests
+	$(BIN)/ruff check asr_helpers benchmarks scripts tests
 	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
 	$(BIN)/python -m pytest -q -m slow tests/test_notebooks.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_notebooks.py

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asr_helpers.runs import NOTEBOOKS
+from asr_helpers.run.folder import NOTEBOOKS
 
 __all__ = ["main"]
 
@@ -74,7 +74,7 @@ def _with_parameters(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from asr_helpers.runner import read_parameters, run_notebooks, summary
+    from asr_helpers.run.runner import read_parameters, run_notebooks, summary
 
     parameters = read_parameters(options.file, options.parameter)
     run = run_notebooks(parameters, name=options.name or options.file.stem, start=options.start, until=options.until)
@@ -84,9 +84,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from asr_helpers.launch import run_processes, stop_with_parent
-    from asr_helpers.runner import read_parameters
-    from asr_helpers.train_command import train_run
+    from asr_helpers.run.launch import run_processes, stop_with_parent
+    from asr_helpers.run.runner import read_parameters
+    from asr_helpers.run.training import train_run
 
     if options.while_stdin_open:
         stop_with_parent()
@@ -101,8 +101,8 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from asr_helpers.runs import repository
-    from asr_helpers.sample import make_sample
+    from asr_helpers.run.folder import repository
+    from asr_helpers.sample.corpus import make_sample
 
     folder = repository() / "data" / "sample"
     print(make_sample(folder / "transcripts.txt", folder / "recordings").relative_to(repository()))
@@ -110,7 +110,7 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _transcribe(options: argparse.Namespace) -> int:
-    from asr_helpers.transcribe import transcribe_files
+    from asr_helpers.decoding.transcribe import transcribe_files
 
     return transcribe_files(
         options.model,
@@ -123,9 +123,9 @@ def _transcribe(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from asr_helpers.compare import compare_runs
-    from asr_helpers.report import comparison_sections, write_report
-    from asr_helpers.runs import open_run
+    from asr_helpers.analysis.compare import compare_runs
+    from asr_helpers.run.folder import open_run
+    from asr_helpers.show.report import comparison_sections, write_report
 
     runs = [open_run(folder, new=False) for folder in (options.run_a, options.run_b)]
     tables = [pd.read_parquet(run.need("predictions")) for run in runs]

@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = ["missing_requirements", "prepare"]
 
 KEEP = ("torch",)  # Colab's own build knows its GPU; ours from the package index would replace it
+
 DRIVE = "/content/drive"
 
 

@@ -30,13 +30,15 @@ from throughput import project_trainer
 from transformers import TrainerCallback
 from transformers.utils import logging
 
-from asr_helpers.attention import choose_attention
-from asr_helpers.collator import Collator
-from asr_helpers.decoding import Alphabet, collapse, log_probs_of
-from asr_helpers.evaluation import spell
-from asr_helpers.figures import COLOURS, finish
-from asr_helpers.metrics import cer, wer
-from asr_helpers.model import load_for_ctc, make_exact
+from asr_helpers.analysis.metrics import cer, wer
+from asr_helpers.dataset.collator import Collator
+from asr_helpers.decoding.hypotheses import collapse
+from asr_helpers.decoding.inference import log_probs_of
+from asr_helpers.model.exact import make_exact
+from asr_helpers.model.loading import load_for_ctc
+from asr_helpers.model.vocabulary import Alphabet, spell
+from asr_helpers.show.figures import COLOURS, finish
+from asr_helpers.training.device import choose_attention
 
 HEAD_SEED = 101
 BATCH = 8  # utterances a step of this project's recipe; the original's are 16

@@ -12,11 +12,11 @@ import soundfile
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Processor
 
-from asr_helpers.dataset import prepare_dataset
-from asr_helpers.frames import output_frames
-from asr_helpers.model import load_config
-from asr_helpers.runner import read_parameters, run_notebooks
-from asr_helpers.runs import repository, resolve
+from asr_helpers.dataset.preparing import prepare_dataset
+from asr_helpers.model.frames import output_frames
+from asr_helpers.model.loading import load_config
+from asr_helpers.run.folder import repository, resolve
+from asr_helpers.run.runner import read_parameters, run_notebooks
 
 __all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
 

@@ -24,7 +24,7 @@ import torch
 from scipy.io import wavfile
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, Wav2Vec2ForCTC
 
-from asr_helpers.dataset import Examples
+from asr_helpers.dataset.reading import Examples
 
 __all__ = [
     "BATCH_SIZE",

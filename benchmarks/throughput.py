@@ -34,13 +34,13 @@ from transformers import TrainerCallback, Wav2Vec2ForCTC
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from transformers.utils import logging
 
-from asr_helpers.batching import padding_share
-from asr_helpers.collator import Collator
-from asr_helpers.loaders import validation_loader
-from asr_helpers.model import load_for_ctc, load_trained
-from asr_helpers.precision import has_fast_bf16
-from asr_helpers.rehearsal import PeakMemory
-from asr_helpers.training import CTCTrainer, TrainingConfig, training_arguments
+from asr_helpers.dataset.collator import Collator
+from asr_helpers.model.loading import load_for_ctc, load_trained
+from asr_helpers.training.config import TrainingConfig, training_arguments
+from asr_helpers.training.device import has_fast_bf16
+from asr_helpers.training.rehearsal import PeakMemory
+from asr_helpers.training.sampling import padding_share, validation_loader
+from asr_helpers.training.trainer import CTCTrainer
 
 TRAINED_EPOCHS = 4  # before the evaluation, so that there are words whose errors can be counted
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import nbformat
 
-from asr_helpers.players import without_audio
-from asr_helpers.runs import repository
+from asr_helpers.run.folder import repository
+from asr_helpers.show.players import without_audio
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:root|home|work|tmp|Users|content)/\S*|hf_[A-Za-z0-9]{20,}")

@@ -24,8 +24,8 @@ from torch.nn.functional import ctc_loss
 from tqdm import tqdm
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
-from asr_helpers.synthesis import NATIVE_RATE, Line, Voice, speak_lines
-from asr_helpers.tokenizer import make_processor
+from asr_helpers.model.processor import make_processor
+from asr_helpers.sample.synthesis import NATIVE_RATE, Line, Voice, speak_lines
 
 RATE = 16_000
 SAMPLE_VOICES = ("m3", "f2", "m7", "f4")  # the sample corpus speaks with these, so the starter never hears them

@@ -17,7 +17,7 @@ import throughput
 import torch
 from tiny import VOCAB, tiny_model, tiny_processor
 
-from asr_helpers.collator import Collator
+from asr_helpers.dataset.collator import Collator
 
 TINY = {
     "hidden_size": 32,

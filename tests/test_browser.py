@@ -26,9 +26,10 @@ from lab import CHROMIUM_OPTIONS, chromium, jupyter_lab
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from asr_helpers.display import Fragment, prediction_table
-from asr_helpers.players import word_player
-from asr_helpers.report import Section, verdict, write_report
+from asr_helpers.show.fragments import Fragment
+from asr_helpers.show.players import word_player
+from asr_helpers.show.report import Section, verdict, write_report
+from asr_helpers.show.tables import prediction_table
 
 pytestmark = pytest.mark.slow
 

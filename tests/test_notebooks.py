@@ -11,8 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from asr_helpers.runner import run_notebooks
-from asr_helpers.runs import NOTEBOOKS
+from asr_helpers.run.folder import NOTEBOOKS
+from asr_helpers.run.runner import run_notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOKS = [ROOT / "notebooks" / f"{stem}.ipynb" for stem in NOTEBOOKS.values()]
@@ -109,7 +109,7 @@ SHORT = {"max_steps": 6, "evaluations": 2, "batch_size": 2, "compare_utterances"
 @pytest.fixture(scope="module")
 def small_corpus(tmp_path_factory):
     """A PRUS-shaped folder of other text: 60 short recordings, one line each, nothing else given."""
-    from asr_helpers.sample import make_sample
+    from asr_helpers.sample.corpus import make_sample
 
     folder = tmp_path_factory.mktemp("corpus")
     nouns = ("کتاب", "گھڑی", "چادر", "بالٹی", "ٹوکری", "کرسی", "قمیض", "ٹوپی", "تصویر", "دوا", "چٹائی", "لالٹین")

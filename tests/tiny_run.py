@@ -9,9 +9,9 @@ import pandas as pd
 import soundfile
 from tiny import RATE, tiny_model, tiny_processor, tiny_rows
 
-from asr_helpers.dataset import prepare_dataset
-from asr_helpers.frames import output_frames
-from asr_helpers.runs import open_run
+from asr_helpers.dataset.preparing import prepare_dataset
+from asr_helpers.model.frames import output_frames
+from asr_helpers.run.folder import open_run
 
 MIN_SECONDS = 0.3
 SPLITS = {"train": 21, "validation": 7}

@@ -1,0 +1,19 @@
+"""A folder becomes utterances: read, checked, split."""
+
+from .checking import check_corpus, measure_corpus, without_errors
+from .problems import CorpusError, Problem, problems_table
+from .reading import Corpus, read_corpus
+from .splits import shared_between_splits, split_utterances
+
+__all__ = [
+    "Corpus",
+    "CorpusError",
+    "Problem",
+    "check_corpus",
+    "measure_corpus",
+    "problems_table",
+    "read_corpus",
+    "shared_between_splits",
+    "split_utterances",
+    "without_errors",
+]

@@ -1,0 +1,76 @@
+"""The same sentence twice, and the same recording twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+
+import pandas as pd
+
+from asr_helpers.text.sentences import sentence_key, shorten
+
+from ..problems import ERROR, WARNING, Problem
+
+__all__ = ["check_repeated_recordings", "check_repeated_sentences"]
+
+
+def check_repeated_sentences(utterances: pd.DataFrame) -> list[Problem]:
+    """Report sentences that occur more than once.
+
+    One row each where the same person (or nobody known) reads a sentence again; one row for the corpus where
+    different speakers read the same sentences, because many corpora are made so.
+
+    Args:
+        utterances: ``id``, ``transcript``, ``speaker``.
+    """
+    problems, across = [], []
+    for rows in _groups(sentence_key(text) for text in utterances["transcript"]):
+        same = utterances.iloc[rows]
+        if same["speaker"].notna().all() and same["speaker"].is_unique:
+            across.append(same)
+            continue
+        told = f"{shorten(same['transcript'].iloc[0])} also in {_list(same['id'].iloc[1:])}"
+        advice = "nothing, if it was read twice on purpose: the splits keep it together; else correct the transcript"
+        problems.append(Problem(WARNING, "same sentence", same["id"].iloc[0], told, advice))
+    if across:
+        first = shorten(across[0]["transcript"].iloc[0])
+        told = f"{len(across)} sentences are read by several speakers, the first: {first}"
+        advice = "the splits keep each sentence together, so that no test sentence was heard in training"
+        problems.append(Problem(WARNING, "sentences shared by speakers", "", told, advice))
+    return problems
+
+
+def check_repeated_recordings(utterances: pd.DataFrame) -> list[Problem]:
+    """Report recordings whose samples are equal: an error where their transcripts differ, as one must be wrong.
+
+    Args:
+        utterances: ``id``, ``transcript``, ``digest``, ``seconds``; those without length are passed over.
+    """
+    heard = utterances[utterances["seconds"] > 0]
+    problems = []
+    for rows in _groups(heard["digest"]):
+        same = heard.iloc[rows]
+        if same["transcript"].map(sentence_key).nunique() == 1:
+            told = f"the samples of {_list(same['id'].iloc[1:])}, and its text"
+            advice = "keep one of them"
+            problems.append(Problem(WARNING, "same recording", same["id"].iloc[0], told, advice))
+            continue
+        for name, text in zip(same["id"], same["transcript"], strict=True):
+            others = [other for other in same["id"] if other != name]
+            told = f"{shorten(text)} has the samples of {_list(others)}, and another text"
+            advice = "listen and keep the text that is said; the other recording is missing, or was overwritten"
+            problems.append(Problem(ERROR, "same recording, other text", name, told, advice))
+    return problems
+
+
+def _groups(keys: Iterable[Hashable]) -> list[list[int]]:
+    """Group positions by key, in the order of their first; only keys that occur again, and no empty key."""
+    positions: dict[Hashable, list[int]] = defaultdict(list)
+    for i, key in enumerate(keys):
+        positions[key].append(i)
+    return [rows for key, rows in positions.items() if key and len(rows) > 1]
+
+
+def _list(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,1 @@
+"""How a corpus can lie in a folder, one module a layout."""

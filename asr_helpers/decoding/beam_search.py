@@ -1,0 +1,263 @@
+"""Beam search with an n-gram language model: the likeliest text, rather than the likeliest frames."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from itertools import dropwhile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from asr_helpers.model.vocabulary import Alphabet
+from asr_helpers.storage import write_json
+
+from .alignment import align
+from .hypotheses import FrameClock, Hypothesis, collapse
+from .language_model import RESERVED, UNKNOWN, estimate, refuse_leaks, write_arpa
+
+__all__ = ["MAX_ORDER", "UNITS", "BeamSearch", "Weights", "write_language_model"]
+
+UNITS = ("letters", "words")
+
+MAX_ORDER = 6  # longest n-gram that KenLM, as flashlight-text 0.0.7 carries it, can read; the shortest is 2
+
+TOKENS = 15  # of a frame's outputs, the likeliest that a search over letters tries (all: same text, 1.7 × the time)
+
+NEVER = -1e4  # log-probability of what cannot be in a frame; finite, so that sums stay finite
+
+MISSING = (
+    "beam search needs the package flashlight-text, which is not here: "
+    "pip install flashlight-text==0.0.7, or decode greedily"
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much the language model counts.
+
+    Attributes:
+        lm: Factor of its log10 probabilities, which are added to the natural logarithms of the frames.
+        word: Added for every word, or with letters for every frame between words; above zero it makes up for the
+            liking of a language model for few words.
+    """
+
+    lm: float = 1.5
+    word: float = 0.0
+
+
+def write_language_model(
+    texts: Sequence[str],
+    folder: str | Path,
+    *,
+    unit: str,
+    alphabet: Alphabet,
+    references: Sequence[str],
+    order: int | None = None,
+) -> Path:
+    """Estimate a language model for beam search from text, and write it into a folder.
+
+    Args:
+        texts: Normalised lines: the training transcripts, and a text of the user's where there is one.
+        folder: Made if need be; gets ``letters.arpa`` or ``words.arpa``.
+        unit: ``"letters"`` scores any spelling, and so can write words that the text does not hold: the choice for
+            the transcripts of a small corpus. ``"words"`` writes no other words than the text's: for large texts.
+        alphabet: The model's outputs.
+        references: Normalised transcripts of the test split; text that holds one is refused.
+        order: Longest n-gram, 2 to 6; by default 6 letters or 3 words.
+
+    Returns:
+        The ARPA file.
+
+    Raises:
+        ValueError: The text is empty or holds test sentences, or unit or order are out of range.
+    """
+    order = order or {"letters": 6, "words": 3}.get(unit, 0)
+    if unit not in UNITS or not 2 <= order <= MAX_ORDER:
+        raise ValueError(f"unit is {unit!r} and order {order}; use letters or words, and an order of 2 to {MAX_ORDER}")
+    refuse_leaks(texts, references)
+    sentences = [text.split() for text in texts if text.split()]
+    if unit == "letters":
+        sentences = [list(alphabet.tokens[alphabet.boundary].join(words)) for words in sentences]
+    path = Path(folder) / f"{unit}.arpa"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_arpa(estimate(sentences, order=order), path)
+
+
+class BeamSearch:
+    """A decoder that weighs what was heard against what is likely to be said.
+
+    Args:
+        arpa: The language model: ``letters.arpa`` or ``words.arpa``, as ``write_language_model`` names them.
+        alphabet: The model's outputs.
+        weights: See ``Weights``; ``tuning.tune`` finds good ones.
+        beam: Hypotheses kept after each frame.
+        threshold: Hypotheses whose score lies further below the best are dropped.
+
+    Raises:
+        ImportError: flashlight-text is not installed; says how to go on.
+        ValueError: There is no such language model, or it is of neither kind.
+    """
+
+    def __init__(
+        self,
+        arpa: str | Path,
+        alphabet: Alphabet,
+        *,
+        weights: Weights = Weights(),
+        beam: int = 50,
+        threshold: float = 25.0,
+    ) -> None:
+        self.arpa, self.alphabet, self.weights, self.beam, self.threshold = (
+            Path(arpa),
+            alphabet,
+            weights,
+            beam,
+            threshold,
+        )
+        if self.unit not in UNITS or not self.arpa.is_file():
+            raise ValueError(f"there is no language model {arpa}; make letters.arpa or words.arpa, or decode greedily")
+        self._library = _flashlight()
+        tokens = list(alphabet.tokens)
+        if self.unit == "words":
+            self.words, self.left_out = _lexicon(self.arpa, alphabet)
+            tokens = [*self.words, RESERVED[UNKNOWN]]
+        with _quiet():
+            self._model = self._library.KenLM(str(self.arpa), self._library.Dictionary(tokens))
+        self._tree = self._spellings() if self.unit == "words" else None
+
+    @classmethod
+    def load(cls, arpa: str | Path, alphabet: Alphabet) -> BeamSearch:
+        """Open a language model with the weights that were saved beside it, or the default ones."""
+        saved = _weights_file(Path(arpa))
+        weights = Weights(**json.loads(saved.read_text(encoding="utf-8"))) if saved.is_file() else Weights()
+        return cls(arpa, alphabet, weights=weights)
+
+    def save_weights(self) -> Path:
+        """Keep the weights beside the language model, for ``load``."""
+        path = _weights_file(self.arpa)
+        write_json(self.weights, path)
+        return path
+
+    @property
+    def unit(self) -> str:
+        """What the language model predicts: ``"letters"`` or ``"words"``."""
+        return self.arpa.stem
+
+    def having(self, *, weights: Weights | None = None, beam: int | None = None) -> BeamSearch:
+        """The same search with other weights or another beam; the language model is shared, not read again."""
+        other = copy(self)
+        other.weights, other.beam = weights or self.weights, beam or self.beam
+        return other
+
+    def text(self, log_probs: np.ndarray) -> str:
+        """Find the likeliest text of one utterance.
+
+        Args:
+            log_probs: ``(frames, vocabulary)``, natural logarithms.
+        """
+        if not len(log_probs):
+            return ""
+        emissions = self._emissions(log_probs)
+        found = self._decoder().decode(emissions.ctypes.data, *emissions.shape)
+        if self.unit == "words":
+            return " ".join(self.words[i] for i in found[0].words if i >= 0)
+        path = found[0].tokens[1 : 1 + len(log_probs)]  # before the first frame and after the last: a boundary
+        letters = (self.alphabet.tokens[i] for i in collapse(path, self.alphabet.blank))
+        return " ".join("".join(letters).replace(self.alphabet.tokens[self.alphabet.boundary], " ").split())
+
+    def hypothesis(self, log_probs: np.ndarray, clock: FrameClock) -> Hypothesis:
+        """Find the likeliest text and align it: times and confidences are those of the frames, as in ``greedy``.
+
+        A confidence thus says how well the recording supports a word, not how well the language model does.
+        """
+        return align(log_probs, self.text(log_probs), self.alphabet, clock)
+
+    def _emissions(self, log_probs: np.ndarray) -> np.ndarray:
+        """Log-probabilities as the decoder wants them: float32 in one block, nothing infinite, no special tokens."""
+        emissions = np.array(log_probs, dtype=np.float32, order="C")
+        spoken = (self.alphabet.blank, self.alphabet.boundary)
+        special = [i for i, token in enumerate(self.alphabet.tokens) if len(token) != 1 and i not in spoken]
+        emissions[:, special] = NEVER
+        if self.unit == "words":  # every spelling ends in a boundary, which the last word of a recording lacks
+            end = np.full((1, emissions.shape[1]), NEVER, dtype=np.float32)
+            end[0, self.alphabet.boundary] = 0
+            emissions = np.concatenate([emissions, end])
+        return np.maximum(emissions, NEVER)
+
+    def _decoder(self) -> Any:
+        """A decoder of flashlight-text with the present weights."""
+        lib, alphabet, outputs = self._library, self.alphabet, len(self.alphabet.tokens)
+        shared = {
+            "beam_size": self.beam,
+            "beam_size_token": min(outputs, TOKENS) if self._tree is None else outputs,
+            "beam_threshold": self.threshold,
+            "lm_weight": self.weights.lm,
+            "log_add": False,
+            "criterion_type": lib.CriterionType.CTC,
+        }
+        if self._tree is None:
+            options = lib.LexiconFreeDecoderOptions(sil_score=self.weights.word, **shared)
+            return lib.LexiconFreeDecoder(options, self._model, alphabet.boundary, alphabet.blank, [])
+        options = lib.LexiconDecoderOptions(word_score=self.weights.word, unk_score=-np.inf, sil_score=0.0, **shared)
+        unknown = len(self.words)
+        return lib.LexiconDecoder(
+            options, self._tree, self._model, alphabet.boundary, alphabet.blank, unknown, [], False
+        )
+
+    def _spellings(self) -> Any:
+        """The words as a tree of letters, each node with the best score of the words below it (look-ahead)."""
+        tree = self._library.Trie(len(self.alphabet.tokens), self.alphabet.boundary)
+        state = self._model.start(False)
+        for i, word in enumerate(self.words):
+            spelling = [*self.alphabet.encode(word), self.alphabet.boundary]
+            tree.insert(spelling, i, self._model.score(state, i)[1])
+        tree.smear(self._library.SmearingMode.MAX)
+        return tree
+
+
+def _weights_file(arpa: Path) -> Path:
+    return arpa.with_suffix(".weights.json")
+
+
+def _lexicon(arpa: Path, alphabet: Alphabet) -> tuple[list[str], list[str]]:
+    """Words of an ARPA file: those that the model can spell, and the others."""
+    words: list[str] = []
+    with arpa.open(encoding="utf-8") as lines:
+        for line in dropwhile(lambda line: line.strip() != "\\1-grams:", lines):
+            if line.startswith("\\2-grams"):
+                break
+            words += line.split("\t")[1:2]
+    words = [word.strip() for word in words if word.strip() not in RESERVED]
+    letters = set(alphabet.tokens)
+    return [w for w in words if letters.issuperset(w)], [w for w in words if not letters.issuperset(w)]
+
+
+def _flashlight() -> SimpleNamespace:
+    """The names of flashlight-text that are used here."""
+    try:
+        from flashlight.lib.text import decoder
+        from flashlight.lib.text.decoder.kenlm import KenLM
+        from flashlight.lib.text.dictionary import Dictionary
+    except ImportError as error:
+        raise ImportError(MISSING) from error
+    return SimpleNamespace(**vars(decoder) | {"KenLM": KenLM, "Dictionary": Dictionary})
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what KenLM prints while it reads, a progress bar on the standard error stream, nowhere."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,23 @@
+"""The checkpoint: found, loaded with a head for an alphabet, exact in batches, its frames and its tokens."""
+
+from .frames import ctc_frames_needed, frame_seconds, output_frames
+from .hub import locate_checkpoint, publish
+from .loading import load_for_ctc, load_trained
+from .processor import make_processor, make_tokenizer, round_trip
+from .vocabulary import Alphabet, build_vocab, unseen_letters
+
+__all__ = [
+    "Alphabet",
+    "build_vocab",
+    "ctc_frames_needed",
+    "frame_seconds",
+    "load_for_ctc",
+    "load_trained",
+    "locate_checkpoint",
+    "make_processor",
+    "make_tokenizer",
+    "output_frames",
+    "publish",
+    "round_trip",
+    "unseen_letters",
+]

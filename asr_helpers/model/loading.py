@@ -1,0 +1,305 @@
+"""Load a Wav2Vec2 checkpoint for CTC: its vocabulary and blank, a head of its own seed, exact batches."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, Wav2Vec2Config, Wav2Vec2ForCTC
+from transformers.utils import logging
+
+from .exact import make_exact
+from .hub import locate_checkpoint
+from .vocabulary import Vocabulary, read_vocabulary
+
+__all__ = ["check_vocabulary", "load_config", "load_for_ctc", "load_trained", "spec_augment_for"]
+
+# What a new head may lack in a checkpoint; anything else that is missing means that the checkpoint is another
+# model.
+FRESH = re.compile(r"^(lm_head\.|wav2vec2\.masked_spec_embed$|masked_spec_embed$)")
+
+DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "final_dropout")
+
+
+def load_for_ctc(
+    checkpoint: str | Path,
+    *,
+    processor: Any = None,
+    vocab_size: int | None = None,
+    blank_id: int | None = None,
+    head_seed: int,
+    keep_head: bool = False,
+    freeze_feature_encoder: bool = True,
+    shortest_frames: int | None = None,
+    dropout: float | Mapping[str, float] | None = None,
+    layerdrop: float = 0.0,
+    spec_augment: Mapping[str, Any] | None = None,
+    attn_implementation: str | None = None,
+    exact: bool = True,
+    revision: str | None = None,
+) -> Wav2Vec2ForCTC:
+    """Load a checkpoint with a CTC head for this vocabulary.
+
+    The head is drawn from ``head_seed`` alone, through a generator of its own: a head drawn under the seed
+    that made the checkpoint's old head would start from the old head's values and read the features before it
+    has learnt anything. The global random state is left as it was.
+
+    The loss is averaged (``ctc_loss_reduction="mean"``) and a label longer than its frames gives loss 0, not
+    infinity.
+
+    Args:
+        checkpoint: A folder, or an id on the Hugging Face Hub.
+        processor: The processor (or tokenizer) whose vocabulary the head speaks; or give the two below.
+        vocab_size: Number of tokens, blank included.
+        blank_id: Id of the CTC blank.
+        head_seed: Seed of the new head.
+        keep_head: Keep the checkpoint's own head. Its vocabulary must be the processor's, id for id.
+        freeze_feature_encoder: No gradient for the convolutions that hear the waveform, as in the original
+            paper.
+        shortest_frames: Frames of the shortest clip that will be trained on; masks of SpecAugment are made to
+            fit.
+        dropout: One probability for all dropouts, or some by name (``{"final_dropout": 0.1}``). None: as
+            configured.
+        layerdrop: Probability of leaving out a layer. 0 unless asked: DistributedDataParallel waits for the
+            gradients of every layer.
+        spec_augment: Settings of SpecAugment by their config names (``{"mask_time_prob": 0.05}``).
+        attn_implementation: ``"eager"``, ``"sdpa"``, ``"flash_attention_2"``; None: what transformers
+            prefers.
+        exact: Make padded batches exact (:func:`asr_helpers.exact.make_exact`).
+        revision: Branch, tag or commit on the Hub.
+
+    Returns:
+        The model in fp32 on the CPU, in training mode.
+
+    Raises:
+        HubUnavailable: ``checkpoint`` is no folder and the Hub cannot be reached.
+        CheckpointUnavailable: The folder or the id does not exist, or holds no weights.
+        ValueError: The vocabulary and the blank do not fit each other, or the checkpoint's head.
+    """
+    vocabulary = _wanted_vocabulary(processor, vocab_size, blank_id)
+    folder = locate_checkpoint(checkpoint, revision=revision)
+    config = load_config(folder)
+    if keep_head:
+        _require_same_vocabulary(read_vocabulary(folder), vocabulary, checkpoint)
+    _configure(config, vocabulary, dropout=dropout, layerdrop=layerdrop, spec_augment=spec_augment)
+    if shortest_frames is not None:
+        for name, value in spec_augment_for(config, shortest_frames).items():
+            setattr(config, name, value)
+    model, fresh = _load(folder, config, attn_implementation)
+    if keep_head and any(name.startswith("lm_head.") for name in fresh):
+        raise ValueError(f"keep_head=True, but {checkpoint} has no CTC head; leave keep_head out to get a new one")
+    _draw(model, fresh if keep_head else fresh | {"lm_head.weight", "lm_head.bias"}, head_seed)
+    if freeze_feature_encoder:
+        model.freeze_feature_encoder()
+    _rest_unused_mask_vector(model)
+    if exact:
+        make_exact(model)
+    return model.train()
+
+
+def load_config(checkpoint: str | Path, *, revision: str | None = None) -> Wav2Vec2Config:
+    """Read a checkpoint's config, by which frames can be counted before any weights are loaded.
+
+    Raises:
+        HubUnavailable: ``checkpoint`` is no folder and the Hub cannot be reached.
+        ValueError: It is the config of another kind of model.
+    """
+    folder = locate_checkpoint(checkpoint, revision=revision, weights=False)
+    config = AutoConfig.from_pretrained(folder)
+    if not isinstance(config, Wav2Vec2Config):
+        raise ValueError(f"{checkpoint} is a {config.model_type} model; this package trains wav2vec2 checkpoints")
+    return config
+
+
+def load_trained(folder: str | Path, *, attn_implementation: str | None = None) -> Wav2Vec2ForCTC:
+    """Load a fine-tuned model as it was saved, with exact batches, in evaluation mode.
+
+    Args:
+        folder: Folder (or Hub id) of a model with a CTC head.
+        attn_implementation: As in :func:`load_for_ctc`.
+
+    Raises:
+        HubUnavailable: ``folder`` is no folder and the Hub cannot be reached.
+        CheckpointUnavailable: It does not exist or holds no weights.
+        ValueError: It has no CTC head.
+    """
+    local = locate_checkpoint(folder)
+    model, fresh = _load(local, load_config(local), attn_implementation)
+    if fresh - {"wav2vec2.masked_spec_embed"}:
+        raise ValueError(f"{folder} has no CTC head: it was pretrained, not fine-tuned; train it first (notebook 04)")
+    return make_exact(model).eval()
+
+
+def check_vocabulary(model: Wav2Vec2ForCTC, processor: Any) -> None:
+    """Refuse a processor whose tokens are not the model's outputs.
+
+    Raises:
+        ValueError: The sizes or the blanks differ; the text says how.
+    """
+    vocabulary = Vocabulary.of(processor)
+    size, blank = model.config.vocab_size, model.config.pad_token_id
+    if len(vocabulary) != size:
+        raise ValueError(
+            f"the model has {size} outputs and the tokenizer {len(vocabulary)} tokens; "
+            "use the processor that was saved beside the model, or load the checkpoint with a new head"
+        )
+    if vocabulary.blank_id != blank:
+        raise ValueError(
+            f"the model's blank is output {blank} and the tokenizer's token {vocabulary.blank_id}; "
+            "use the processor that was saved beside the model"
+        )
+
+
+def spec_augment_for(config: Wav2Vec2Config, shortest_frames: int) -> dict[str, int]:
+    """Fit SpecAugment's time masks to the shortest clip.
+
+    transformers stops a training step whose batch is shorter than one mask, and keeps at least
+    ``mask_time_min_masks`` masks however short the clip: two masks of 10 frames hide a clip of 0.4 s.
+
+    Args:
+        config: The model's config.
+        shortest_frames: Frames of the shortest clip of the training split.
+
+    Returns:
+        The settings that have to change, by their config names: one mask, and all the masks that every clip
+        gets, cover at most half the shortest clip.
+    """
+    if shortest_frames < 1:
+        raise ValueError(f"shortest_frames is {shortest_frames}; a clip needs at least one frame to be trained on")
+    half = shortest_frames // 2
+    length = min(config.mask_time_length, max(1, half))
+    settings = {"mask_time_length": length, "mask_time_min_masks": min(config.mask_time_min_masks, half // length)}
+    return {name: value for name, value in settings.items() if value != getattr(config, name)}
+
+
+def _wanted_vocabulary(processor: Any, vocab_size: int | None, blank_id: int | None) -> Vocabulary:
+    """Read the vocabulary off the processor, or make one of nameless tokens of the given size."""
+    if (processor is None) == (vocab_size is None or blank_id is None):
+        raise ValueError("give either processor, or both vocab_size and blank_id")
+    if processor is not None:
+        return Vocabulary.of(processor)
+    return Vocabulary({f"<{i}>": i for i in range(vocab_size)}, blank_id)
+
+
+def _configure(
+    config: Wav2Vec2Config,
+    vocabulary: Vocabulary,
+    *,
+    dropout: float | Mapping[str, float] | None,
+    layerdrop: float,
+    spec_augment: Mapping[str, Any] | None,
+) -> None:
+    """Write this training's settings into the config; an unknown name is an error, not a new attribute."""
+    dropouts = dict.fromkeys(DROPOUTS, dropout) if isinstance(dropout, (int, float)) else dict(dropout or {})
+    masks = dict(spec_augment or {})
+    for name in dropouts:
+        if name not in DROPOUTS:
+            raise ValueError(f"{name!r} is no dropout of Wav2Vec2; the names are {', '.join(DROPOUTS)}")
+    for name in masks:
+        if not (name.startswith("mask_") or name == "apply_spec_augment") or not hasattr(config, name):
+            raise ValueError(f"{name!r} is no setting of SpecAugment; see mask_* and apply_spec_augment in the config")
+    config.update(
+        {
+            "vocab_size": len(vocabulary),
+            "pad_token_id": vocabulary.blank_id,
+            "ctc_loss_reduction": "mean",
+            "ctc_zero_infinity": True,
+            "layerdrop": layerdrop,
+            **dropouts,
+            **masks,
+        }
+    )
+
+
+def _load(folder: Path, config: Wav2Vec2Config, attn_implementation: str | None) -> tuple[Wav2Vec2ForCTC, set[str]]:
+    """Load the weights; return the model, and the names of those that the checkpoint lacks or has in another size.
+
+    ``weights_only`` unpickles tensors and nothing else: published checkpoints still come as
+    ``pytorch_model.bin``, and a pickle of unknown origin must not run code.
+    """
+    safe = any(folder.glob("*.safetensors"))
+    try:
+        with torch.random.fork_rng(devices=[]), _quiet():
+            model, report = Wav2Vec2ForCTC.from_pretrained(
+                folder,
+                config=config,
+                attn_implementation=attn_implementation,
+                use_safetensors=safe,
+                weights_only=True,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamReader" not in str(error):  # memory, device, …
+            raise
+        raise ValueError(
+            f"the weights in {folder} are damaged, or hold more than weights ({str(error).splitlines()[0]}); "
+            "fetch or train the checkpoint again"
+        ) from error
+    fresh = set(report["missing_keys"]) | {entry[0] for entry in report["mismatched_keys"]}
+    foreign = sorted(name for name in fresh if not FRESH.match(name))
+    if foreign:
+        raise ValueError(
+            f"{folder} does not fit its own config.json: {len(foreign)} weights are missing or of another size, "
+            f"first {foreign[0]}; fetch the checkpoint again"
+        )
+    return model, fresh
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from reporting a missing head: it is drawn here, and what else is missing is an error."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+@torch.no_grad()
+def _draw(model: Wav2Vec2ForCTC, names: set[str], seed: int) -> None:
+    """Draw the named parameters from ``seed``, each from a stream of its own, distributed as in transformers.
+
+    The streams are derived by hashing: a plain ``seed`` would repeat the numbers that ``torch.manual_seed``
+    gives.
+    """
+    parameters = dict(model.named_parameters())
+    for name in sorted(names):
+        digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+        if name.endswith("bias"):
+            parameters[name].zero_()
+        elif name.endswith("masked_spec_embed"):
+            parameters[name].uniform_(generator=generator)
+        else:
+            parameters[name].normal_(0, model.config.initializer_range, generator=generator)
+
+
+def _rest_unused_mask_vector(model: Wav2Vec2ForCTC) -> None:
+    """Ask no gradient for SpecAugment's vector when no mask uses it: DistributedDataParallel would wait for it."""
+    config, base = model.config, model.wav2vec2
+    used = getattr(config, "apply_spec_augment", True) and config.mask_time_prob > 0
+    if hasattr(base, "masked_spec_embed") and not used:
+        base.masked_spec_embed.requires_grad_(False)
+
+
+def _require_same_vocabulary(own: Vocabulary | None, wanted: Vocabulary, checkpoint: str | Path) -> None:
+    """Refuse to keep a head whose outputs mean other tokens."""
+    advice = "leave keep_head out to get a new head"
+    if own is None:
+        raise ValueError(f"keep_head=True, but {checkpoint} has no vocab.json to compare with; {advice}")
+    if own != wanted:
+        raise ValueError(f"keep_head=True, but {own.difference(wanted)}; {advice}")

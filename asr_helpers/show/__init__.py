@@ -1,0 +1,33 @@
+"""Tables, texts and recordings become pictures, players, browsers and a report."""
+
+from .browsers import prediction_browser, sample_browser
+from .figures import picture
+from .frames import collapse_steps, frame_inspector
+from .plots import calibration, confusions, ctc_frames, histogram, slices, spectrogram, training_curves, waveform
+from .report import Section, comparison_sections, verdict, write_report
+from .tables import prediction_table, problem_table, table, utterance_table, with_players
+
+__all__ = [
+    "Section",
+    "calibration",
+    "collapse_steps",
+    "comparison_sections",
+    "confusions",
+    "ctc_frames",
+    "frame_inspector",
+    "histogram",
+    "picture",
+    "prediction_browser",
+    "prediction_table",
+    "problem_table",
+    "sample_browser",
+    "slices",
+    "spectrogram",
+    "table",
+    "training_curves",
+    "utterance_table",
+    "verdict",
+    "waveform",
+    "with_players",
+    "write_report",
+]

@@ -1,0 +1,159 @@
+"""A prediction under its reference: word under word, differences marked down to the letter, words to click on."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rapidfuzz.distance import Levenshtein
+
+from asr_helpers.analysis.edits import Edit, align_words
+
+from .fragments import Fragment, direction, escape
+from .players import word_span
+
+__all__ = ["aligned", "aligned_html", "legend", "letter_runs"]
+
+LINE_LETTERS = 52  # an alignment breaks after this many letters, which fits half a notebook's width
+
+Times = Sequence[Mapping[str, Any]]
+
+
+def aligned(reference: str, hypothesis: str, *, times: Times = (), lang: str = "ur") -> Fragment:
+    """Show a prediction under its reference, word under word, with the differences marked.
+
+    Marks are lines and boxes as well as colours, so that they survive a colour-blind reader, a printer and a page that
+    drops style sheets. A screen reader hears the reference, then the prediction, then the count.
+
+    Args:
+        reference: What was said.
+        hypothesis: What was recognised.
+        times: One mapping a word of the hypothesis with its ``start`` and ``end`` in seconds. Its words then are
+            buttons, which play them where the alignment stands beside its player
+            (:func:`asr_helpers.players.beside_player`).
+        lang: Language of both, as in ``lang="ur"``.
+
+    Returns:
+        The alignment; :func:`legend` explains its marks.
+    """
+    edits = align_words(reference.split(), hypothesis.split())
+    times = list(times)  # Parquet gives lists back as arrays
+    times = times if len(times) == len(hypothesis.split()) else []
+    said = " ".join(_marked(e, e.reference, "[-{}-]") for e in edits if e.reference) or "(nothing)"
+    heard = " ".join(_marked(e, e.hypothesis, "{{+{}+}}") for e in edits if e.hypothesis) or "(nothing)"
+    return Fragment(_html(edits, times, lang), f"reference:  {said}\nprediction: {heard}")
+
+
+def aligned_html(reference: str, hypothesis: str, *, times: Times = (), lang: str = "ur") -> str:
+    """The markup of :func:`aligned` alone."""
+    return aligned(reference, hypothesis, times=times, lang=lang).html
+
+
+def legend() -> Fragment:
+    """Say what the marks of an alignment mean, with the marks themselves."""
+    markup = (
+        '<p class="note">'
+        '<del class="word">struck through</del>: said, but missing from the prediction · '
+        '<ins class="word">doubly underlined</ins>: predicted, but not said · '
+        '<span class="word sub">boxed</span>: misread, or with another space; inside it '
+        '<span class="sub"><del>dotted</del></span> letters were lost and '
+        '<span class="sub"><ins>underlined</ins></span> letters came in their place</p>'
+    )
+    return Fragment(markup, "[-missing-]  {+inserted+}  <misread>")
+
+
+def _marked(edit: Edit, words: str, alone: str) -> str:
+    if edit.kind == "equal":
+        return words
+    return alone.format(words) if edit.kind in ("deletion", "insertion") else f"<{words}>"
+
+
+def _html(edits: list[Edit], times: Times, lang: str) -> str:
+    everything = " ".join(f"{e.reference} {e.hypothesis}" for e in edits)
+    font = "ur " if any(unicodedata.bidirectional(c) == "AL" for c in everything) else ""
+    pair = f'class="{font}pair" dir="{direction(everything)}" lang="{escape(lang)}"'
+    blocks = []
+    for line in _lines(edits):
+        said = " ".join(_cell(e, e.reference, "del") for e in line)
+        heard = " ".join(_cell(e, e.hypothesis, "ins", _times_of(e, times)) for e in line)
+        blocks.append(
+            f"<div {pair}>"
+            f'<div class="line ref"><span class="key" lang="en">reference</span> {said}</div>'
+            f'<div class="line hyp"><span class="key" lang="en">prediction</span> {heard}</div></div>'
+        )
+    return "".join(blocks) + f'<span class="hidden">{escape(_spoken(edits))}</span>'
+
+
+def _lines(edits: list[Edit]) -> list[list[Edit]]:
+    """Break an alignment into lines, so that a long utterance does not run out of the page."""
+    lines: list[list[Edit]] = [[]]
+    width = 0
+    for edit in edits:
+        wide = max(len(edit.reference), len(edit.hypothesis)) + 1
+        if lines[-1] and width + wide > LINE_LETTERS:
+            lines.append([])
+            width = 0
+        lines[-1].append(edit)
+        width += wide
+    return lines
+
+
+def _times_of(edit: Edit, times: Times) -> str:
+    """Where an edit's words of the hypothesis are heard, as attributes; empty if that is not known."""
+    if not times or not edit.hypothesis:
+        return ""
+    first, last = times[edit.hypothesis_start], times[edit.hypothesis_stop - 1]
+    return word_span(float(first["start"]), float(last["end"]))
+
+
+def _cell(edit: Edit, words: str, tag: str, span: str = "") -> str:
+    """One side of a column; an empty one keeps its place where the other side has a word alone."""
+    if not words:
+        return '<span class="gap" aria-hidden="true"></span>'
+    way = ' dir="ltr"' if direction(words) == "ltr" else ""  # else the signs of a Latin word would be mirrored
+    if edit.kind == "equal":
+        return f'<span class="word"{way}>{_button(escape(words), span)}</span>'
+    if edit.kind in ("deletion", "insertion"):
+        return f'<{tag} class="word"{way}>{_button(escape(words), span)}</{tag}>'
+    runs = letter_runs(edit.reference, edit.hypothesis)[tag == "ins"]
+    inner = "".join(escape(text) if shared else f"<{tag}>{escape(text)}</{tag}>" for text, shared in runs)
+    return f'<span class="word sub" title="{escape(edit.kind)}"{way}>{_button(inner, span)}</span>'
+
+
+def _button(markup: str, span: str) -> str:
+    return f'<button type="button" class="say" {span}>{markup}</button>' if span else markup
+
+
+def letter_runs(reference: str, hypothesis: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Part two words into runs of letters that they share and runs in which they differ.
+
+    Returns:
+        The runs of the reference and those of the hypothesis, each as letters and whether they are shared; joined,
+        either gives its word back.
+    """
+    left: list[tuple[str, bool]] = []
+    right: list[tuple[str, bool]] = []
+    for op in Levenshtein.opcodes(reference, hypothesis):
+        shared = op.tag == "equal"
+        _extend(left, reference[op.src_start : op.src_end], shared)
+        _extend(right, hypothesis[op.dest_start : op.dest_end], shared)
+    return left, right
+
+
+def _extend(runs: list[tuple[str, bool]], text: str, shared: bool) -> None:
+    if not text:
+        return
+    if runs and runs[-1][1] == shared:
+        text = runs.pop()[0] + text
+    runs.append((text, shared))
+
+
+def _spoken(edits: list[Edit]) -> str:
+    counts = Counter(e.kind for e in edits)
+    named = {
+        "substitution": "misread", "deletion": "missing", "insertion": "inserted", "joined": "joined", "split": "split",
+    }  # fmt: skip
+    found = ", ".join(f"{counts[kind]} {name}" for kind, name in named.items() if counts[kind])
+    return f"{found or 'no errors'}, {sum(len(e.reference.split()) for e in edits)} words said"

@@ -1,0 +1,175 @@
+"""How pictures look here: size, colours, Urdu letters on an axis, files of a bounded size."""
+
+from __future__ import annotations
+
+import base64
+import io
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from .fragments import Fragment, escape
+
+__all__ = ["COLOURS", "Picture", "figure", "finish", "label_letters", "letter_label", "picture", "png"]
+
+# Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+DPI = 100  # a picture 10 inches wide is then as wide as a notebook's text, and stays under 100 kB
+
+URDU_LETTERS = "ابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوہھءیےآئؤ"
+
+
+def figure(
+    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 2.8, **options: Any
+) -> tuple[Figure, Any]:
+    """Open a figure in the style of all pictures here.
+
+    Args:
+        rows: Axes below one another.
+        columns: Axes beside one another.
+        width: Inches across the whole figure.
+        height: Inches of one row.
+        options: What else ``matplotlib.pyplot.subplots`` takes, e.g. ``sharex=True``.
+
+    Returns:
+        The figure and its axes, as ``matplotlib.pyplot.subplots`` returns them.
+    """
+    fig, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(width, height * rows),
+        dpi=DPI,
+        layout="constrained",
+        facecolor="white",
+        **options,
+    )
+    for ax in np.ravel(axes):
+        ax.set_axisbelow(True)
+    return fig, axes
+
+
+def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
+    """Write the finding above the axes and the units beside them."""
+    ax.spines[["top", "right"]].set_visible(False)
+    # A left-to-right mark first: a title that begins with an Urdu letter is an English sentence all the same.
+    ax.set_title("\u200e" + title if title else "", loc="left", fontsize=11, fontfamily=_families())
+    if xlabel:
+        ax.set_xlabel(xlabel)
+    if ylabel:
+        ax.set_ylabel(ylabel)
+    return ax
+
+
+def png(fig: Figure, *, limit: int = 100_000) -> bytes:
+    """Save a figure as PNG below a size, with fewer colours first and fewer dots after that.
+
+    Args:
+        fig: Any figure.
+        limit: Bytes at most.
+
+    Returns:
+        The file; the smallest tried if none is below the limit.
+    """
+    from PIL import Image
+
+    for dpi in (fig.dpi, 0.75 * fig.dpi, 0.5 * fig.dpi):
+        raw = io.BytesIO()
+        fig.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
+        if raw.tell() <= limit:
+            return raw.getvalue()
+        few = io.BytesIO()
+        Image.open(raw).convert("RGB").quantize(128).save(few, format="PNG", optimize=True)
+        if few.tell() <= limit:
+            break
+    return few.getvalue()
+
+
+@dataclass(frozen=True)
+class Picture(Fragment):
+    """A figure of a bounded size: a notebook shows the PNG itself, a report holds it inline."""
+
+    png: bytes = b""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"image/png": base64.b64encode(self.png).decode("ascii"), "text/plain": self.text}
+
+
+def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Picture:
+    """Finish a figure as a picture of at most so many bytes, which a screen reader can name.
+
+    As the last line of a cell it takes the place of ``plt.show()``, whose PNG of a spectrogram has three times the
+    size that a committed notebook should carry.
+
+    Args:
+        fig: Any figure; it is closed, so that a notebook does not show it a second time.
+        alt: What it shows, for a reader who cannot see it.
+        limit: Bytes of the picture at most.
+    """
+    width = round(fig.get_figwidth() * DPI)  # as wide as drawn, even if the file had to make do with fewer dots
+    data = png(fig, limit=limit)
+    plt.close(fig)
+    uri = base64.b64encode(data).decode("ascii")
+    markup = f'<img width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{uri}">'
+    return Picture(markup, f"[picture: {alt}]", data)
+
+
+@cache
+def _letter_font() -> str:
+    """Name a font that has every Urdu letter; DejaVu Sans, which matplotlib brings along, lacks ہ and ے."""
+    names = (
+        "Noto Naskh Arabic",
+        "Noto Sans Arabic",
+        "Scheherazade New",
+        "Urdu Typesetting",
+        "Geeza Pro",
+        "Arial",
+    )
+    here = {f.name for f in font_manager.fontManager.ttflist}
+    if not here.intersection(names):  # matplotlib remembers the fonts of its first run; look for newer ones
+        for path in font_manager.findSystemFonts():
+            if Path(path).stem.replace("-Regular", "") in {n.replace(" ", "") for n in names}:
+                font_manager.fontManager.addfont(path)
+                here.add(font_manager.get_font(path).family_name)
+    for name in names:
+        if name in here and all(_has(name, letter) for letter in URDU_LETTERS):
+            return name
+    return "DejaVu Sans"
+
+
+def _families() -> list[str]:
+    return list(dict.fromkeys(["DejaVu Sans", _letter_font()]))
+
+
+@cache
+def _has(font: str, letter: str) -> bool:
+    return ord(letter) in font_manager.get_font(font_manager.findfont(font)).get_charmap()
+
+
+def letter_label(token: str) -> str:
+    """Name a token on an axis: the letter itself, or its Unicode name where no installed font can draw it.
+
+    The blank becomes ``∅``, the word boundary ``␣`` and the unknown token ``?``.
+    """
+    special = {"[PAD]": "∅", "<pad>": "∅", "|": "␣", " ": "␣", "[UNK]": "?", "<unk>": "?", "": "∅"}
+    if token in special:
+        return special[token]
+    if all(_has(_letter_font(), c) or _has("DejaVu Sans", c) for c in token):
+        return token
+    return " ".join(unicodedata.name(c, hex(ord(c))).removeprefix("ARABIC LETTER ").lower() for c in token)
+
+
+def label_letters(labels: Iterable[Text]) -> None:
+    """Draw texts that may hold Urdu letters in a font that has them."""
+    for label in labels:
+        label.set_fontfamily(_families())

@@ -1,0 +1,343 @@
+"""Pictures of recordings and of training: every helper draws on the axes it is given and returns them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from .figures import COLOURS, finish, label_letters, letter_label
+
+__all__ = [
+    "calibration",
+    "confusions",
+    "ctc_frames",
+    "histogram",
+    "slices",
+    "spectrogram",
+    "training_curves",
+    "waveform",
+]
+
+LABEL_GAP = 0.075  # least distance of two labels, as a share of the height of a small panel
+
+RANGE_DB = -70  # what lies further below the loudest point is drawn black
+
+
+def waveform(
+    samples: np.ndarray,
+    sampling_rate: int,
+    ax: Axes,
+    *,
+    words: Iterable[Mapping[str, Any]] = (),
+    title: str = "",
+) -> Axes:
+    """Draw a recording over time, and where its words lie.
+
+    Args:
+        samples: Mono audio, float, shape ``(samples,)``.
+        sampling_rate: Samples per second.
+        ax: Where to draw.
+        words: Mappings with ``start`` and ``end`` in seconds; drawn as numbered bands, since words are set
+            right to left while time runs left to right.
+        title: What the picture shows.
+    """
+    times, low, high = _envelope(np.asarray(samples), sampling_rate)
+    ax.fill_between(times, low, high, color=COLOURS[0], linewidth=0.4)
+    for number, word in enumerate(words):
+        start, end = float(word["start"]), float(word["end"])
+        ax.axvspan(start, end, color=COLOURS[4], alpha=0.45 if number % 2 else 0.2, linewidth=0)
+        ax.annotate(
+            str(number + 1),
+            ((start + end) / 2, 1.0),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="top",
+        )
+    ax.set_xlim(0, len(samples) / sampling_rate)
+    return finish(ax, title, "time (s)", "amplitude")
+
+
+def _envelope(samples: np.ndarray, sampling_rate: int, bins: int = 1_500) -> tuple[np.ndarray, ...]:
+    """Lowest and highest sample of each stretch: what a line through all samples would fill."""
+    edges = np.linspace(0, len(samples), min(bins, len(samples)) + 1).astype(int)
+    low = np.minimum.reduceat(samples, edges[:-1])
+    high = np.maximum.reduceat(samples, edges[:-1])
+    return (edges[:-1] + edges[1:]) / 2 / sampling_rate, low, high
+
+
+def spectrogram(samples: np.ndarray, sampling_rate: int, ax: Axes, *, title: str = "") -> Axes:
+    """Draw the energy of a recording over time and frequency, in decibels below its loudest point.
+
+    Windows of 16 ms tell the pulses of a voice apart in time, as the wide-band spectrograms of phonetics do.
+
+    Args:
+        samples: Mono audio, float, shape ``(samples,)``.
+        sampling_rate: Samples per second.
+        ax: Where to draw.
+        title: What the picture shows.
+    """
+    decibels, seconds = _decibels(np.asarray(samples, dtype=np.float32), sampling_rate)
+    extent = (0.0, seconds, 0.0, sampling_rate / 2000)
+    picture = ax.imshow(decibels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=RANGE_DB, vmax=0)
+    ax.figure.colorbar(picture, ax=ax, format="%.0f dB", pad=0.01)
+    return finish(ax, title, "time (s)", "frequency (kHz)")
+
+
+def _decibels(samples: np.ndarray, sampling_rate: int, columns: int = 1_000) -> tuple[np.ndarray, float]:
+    """Power of every window, shape ``(frequencies, windows)``, in decibels below the largest; and the seconds."""
+    width = round(0.016 * sampling_rate)
+    padded = np.pad(samples, width // 2)
+    hop = max(width // 8, len(samples) // columns)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::hop] * np.hanning(width).astype(np.float32)
+    power = np.abs(np.fft.rfft(windows, n=2 * width)).T ** 2
+    return 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-20), 1e-12)), len(samples) / sampling_rate
+
+
+def histogram(
+    values: Sequence[float] | pd.Series, ax: Axes, *, xlabel: str, title: str = "", bins: int | str = "auto"
+) -> Axes:
+    """Draw how often each value occurs, with the median marked.
+
+    Args:
+        values: One number an utterance; missing ones are left out.
+        ax: Where to draw.
+        xlabel: What is counted, with its unit, as in ``"duration (s)"``.
+        title: The finding.
+        bins: Number of bars, or a rule that ``numpy.histogram_bin_edges`` knows; whole numbers get a bar
+            each.
+    """
+    numbers = np.asarray(values, dtype=float)
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", va="center")
+        return finish(ax, title, xlabel, "utterances")
+    whole = np.array_equal(numbers, np.round(numbers)) and np.ptp(numbers) <= 60
+    edges = np.arange(numbers.min() - 0.5, numbers.max() + 1) if whole else _edges(numbers, bins)
+    ax.hist(numbers, bins=edges, color=COLOURS[0], edgecolor="white", linewidth=0.5)
+    middle = float(np.median(numbers))
+    ax.axvline(middle, color=COLOURS[1], linestyle="--", label=f"median {middle:.3g}")
+    ax.legend(frameon=False)
+    ax.grid(axis="y", alpha=0.3)
+    return finish(ax, title, xlabel, "utterances")
+
+
+def _edges(numbers: np.ndarray, bins: int | str) -> np.ndarray:
+    edges = np.histogram_bin_edges(numbers, bins=bins)
+    return edges if len(edges) <= 61 else np.histogram_bin_edges(numbers, bins=60)  # one outlier makes "auto" huge
+
+
+def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("loss",), title: str = "") -> Axes:
+    """Draw training and validation values over steps.
+
+    Args:
+        log: One row a log event: ``step``, ``split``, ``name``, ``value``.
+        ax: Where to draw.
+        names: Which values, e.g. ``("loss",)`` or ``("wer", "cer")``; the minimum of each in
+            validation is marked.
+        title: The finding.
+    """
+    chosen = log[log["name"].isin(names) & np.isfinite(log["value"])]
+    styles = {"train": "-", "validation": "--"}
+    ends = []  # label, step, value and colour of the end of each curve
+    for index, ((name, split), rows) in enumerate(chosen.groupby(["name", "split"], sort=False)):
+        rows = rows.sort_values("step")
+        colour = COLOURS[index % len(COLOURS)]
+        mark = "o" if split == "validation" or len(rows) == 1 else None
+        ax.plot(rows["step"], rows["value"], styles.get(split, ":"), color=colour, marker=mark, ms=3.5)
+        last = rows.iloc[-1]
+        ends.append((f" {split} {name}", last["step"], last["value"], colour))
+        if split == "validation":
+            best = rows.loc[rows["value"].idxmin()]
+            ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0.02)
+    ax.grid(alpha=0.3)
+    _label_ends(ax, ends)
+    shares = len(names) > 1 and all(name.endswith("_share") for name in names)
+    said = "share" if shares else " and ".join(name.upper() if len(name) == 3 else name for name in names)
+    return finish(ax, title, "step", said)
+
+
+def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
+    """Write each curve's label beside its end, moved up where it would cover the label of a curve below."""
+    low, high = ax.get_ylim()
+    least = LABEL_GAP * (high - low)
+    place = -np.inf
+    for label, step, value, colour in sorted(ends, key=lambda end: end[2]):
+        place = max(value, place + least)
+        ax.annotate(label, (step, place), color=colour, va="center", annotation_clip=False)
+
+
+def slices(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    label: str = "slice",
+    value: str = "value",
+    low: str = "low",
+    high: str = "high",
+    count: str = "utterances",
+    overall: float | None = None,
+    xlabel: str = "WER (%)",
+    title: str = "",
+) -> Axes:
+    """Draw an error rate with its interval for each part of the test set.
+
+    Args:
+        frame: One row a slice; rates as fractions.
+        ax: Where to draw.
+        label: Column that names the slice.
+        value: Column of the rate.
+        low: Column of the interval's lower end.
+        high: Column of its upper end.
+        count: Column with the number of utterances, written beside the bar.
+        overall: Rate over everything, drawn as a line.
+        xlabel: What is drawn, with its unit.
+        title: The finding.
+    """
+    places = np.arange(len(frame))[::-1]
+    rate = 100 * frame[value].to_numpy(float)
+    reach = np.abs(100 * frame[[low, high]].to_numpy(float).T - rate)
+    ax.errorbar(rate, places, xerr=np.nan_to_num(reach), fmt="o", color=COLOURS[0], capsize=4, markersize=6)
+    if overall is not None:
+        ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
+        ax.legend(frameon=False)
+    ax.set_yticks(places, [f"{n}  (n = {c:,})" for n, c in zip(frame[label], frame[count], strict=True)])
+    label_letters(ax.get_yticklabels())
+    ax.set_ylim(-0.6, len(frame) - 0.4)
+    ax.set_xlim(left=0)
+    ax.grid(axis="x", alpha=0.3)
+    return finish(ax, title, xlabel)
+
+
+def calibration(
+    confidence: Sequence[float],
+    correct: Sequence[bool],
+    ax: Axes,
+    *,
+    bins: int = 10,
+    title: str = "",
+) -> Axes:
+    """Draw how often a word is right against how sure the model was of it.
+
+    Args:
+        confidence: One number a word, 0 to 1.
+        correct: Whether that word was right.
+        ax: Where to draw.
+        bins: Groups of equal width.
+        title: The finding.
+    """
+    sure, right = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
+    group = np.clip((sure * bins).astype(int), 0, bins - 1)
+    counts = np.bincount(group, minlength=bins)
+    used = counts > 0
+    mean_sure = np.bincount(group, sure, bins)[used] / counts[used]
+    mean_right = np.bincount(group, right, bins)[used] / counts[used]
+    ax.plot([0, 1], [0, 1], ":", color="grey", label="confidence equals accuracy")
+    ax.plot(mean_sure, mean_right, color=COLOURS[0], linewidth=1)
+    ax.scatter(mean_sure, mean_right, s=20 + 180 * counts[used] / counts.max(), color=COLOURS[0], zorder=3)
+    for x, y, n in zip(mean_sure, mean_right, counts[used], strict=True):
+        ax.annotate(f"{n:,}", (x, y), xytext=(7, -11), textcoords="offset points", fontsize=8)
+    ax.set_xlim(0, 1.04)
+    ax.set_ylim(0, 1.04)
+    ax.legend(frameon=False, loc="upper left")
+    ax.grid(alpha=0.3)
+    return finish(ax, title, "confidence of the word", "share of words that are right")
+
+
+def ctc_frames(
+    log_probs: np.ndarray,
+    tokens: Sequence[str],
+    frame_seconds: float,
+    ax: Axes,
+    *,
+    blank: int = 0,
+    threshold: float = 0.05,
+    span: tuple[float, float] | None = None,
+    title: str = "",
+) -> Axes:
+    """Draw the probability of every token over time, and write the winner of every run of frames on it.
+
+    Args:
+        log_probs: Natural logarithms, shape ``(frames, tokens)``.
+        tokens: Token of each column.
+        frame_seconds: Seconds from one frame to the next.
+        ax: Where to draw.
+        blank: Column of the CTC blank; drawn as the lowest row.
+        threshold: A token that never gets this probable is left out, so that the picture stays readable.
+        span: Seconds to show, from and to; all by default.
+        title: The finding.
+    """
+    first, last = _frame_span(len(log_probs), frame_seconds, span)
+    shares = np.exp(np.asarray(log_probs, dtype=np.float64)[first:last])
+    rows = [blank] + [t for t in range(shares.shape[1]) if t != blank and shares[:, t].max() >= threshold]
+    extent = (first * frame_seconds, last * frame_seconds, -0.5, len(rows) - 0.5)
+    picture = ax.imshow(
+        shares[:, rows].T, aspect="auto", origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1,
+        interpolation="nearest",
+    )  # fmt: skip
+    ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
+    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
+    label_letters(ax.get_yticklabels())
+    _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds, first)
+    return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
+
+
+def _frame_span(frames: int, frame_seconds: float, span: tuple[float, float] | None) -> tuple[int, int]:
+    if span is None:
+        return 0, frames
+    first = min(max(0, int(span[0] / frame_seconds)), max(0, frames - 1))
+    return first, max(first + 1, min(frames, int(np.ceil(span[1] / frame_seconds))))
+
+
+def _write_winners(
+    ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float, first: int
+) -> None:
+    """Write what collapsing keeps along the upper edge, with a line down to where it was seen.
+
+    A run of frames is one letter however long it lasts.
+    """
+    ax.set_ylim(-0.5, len(rows) + 0.9)
+    changes = np.flatnonzero(np.diff(best)) + 1
+    for run in np.split(np.arange(len(best)), changes):
+        token = int(best[run[0]])
+        if token == rows[0]:
+            continue
+        middle = (first + run[0] + len(run) / 2) * frame_seconds
+        ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
+        text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
+        text.set_color(COLOURS[1])
+        label_letters([text])
+
+
+def confusions(
+    counts: pd.DataFrame,
+    ax: Axes,
+    *,
+    title: str = "",
+    reference: str = "reference",
+    hypothesis: str = "hypothesis",
+) -> Axes:
+    """Draw which letter was taken for which, as a matrix of counts.
+
+    Args:
+        counts: A square or oblong table: index = letter said, columns = letter predicted, cells = times.
+        ax: Where to draw.
+        title: The finding.
+        reference: Name of the rows.
+        hypothesis: Name of the columns.
+    """
+    cells = counts.to_numpy(float)
+    ax.imshow(cells, cmap="Oranges", vmin=0, aspect="auto")
+    for i, j in np.argwhere(cells > 0):
+        colour = "white" if cells[i, j] > 0.6 * cells.max() else "black"
+        ax.text(j, i, f"{cells[i, j]:.0f}", ha="center", va="center", fontsize=8, color=colour)
+    ax.set_xticks(range(cells.shape[1]), [letter_label(str(c)) for c in counts.columns])
+    ax.set_yticks(range(cells.shape[0]), [letter_label(str(c)) for c in counts.index])
+    label_letters([*ax.get_xticklabels(), *ax.get_yticklabels()])
+    ax.tick_params(length=0, labelsize=12)
+    return finish(ax, title, hypothesis, reference)

@@ -1,0 +1,12 @@
+"""What is written: the spelling of a language, its letters, what two sentences have in common."""
+
+from .normaliser import Normaliser, code_point, letters
+from .sentences import script_of, sentence_key
+
+__all__ = [
+    "Normaliser",
+    "code_point",
+    "letters",
+    "script_of",
+    "sentence_key",
+]

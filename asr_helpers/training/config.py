@@ -1,0 +1,183 @@
+"""The hyperparameters of a training, and the ``TrainingArguments`` that they become."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainingArguments
+
+from .device import choose_precision, training_device
+from .optimisation import Schedule
+from .processes import world_size
+
+__all__ = ["TrainingConfig", "training_arguments"]
+
+GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU needs its cores itself
+
+# What may differ between a run and its continuation: how steps are computed, not which they are.
+FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every", "push_to_hub"}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides how a model is trained.
+
+    The defaults are a short recipe for a small corpus and a small model: a high rate, a short warmup, small
+    batches, decay over the second half.
+
+    Attributes:
+        epochs: Passes over the training utterances.
+        max_steps: Optimiser steps; when above 0 it decides instead of ``epochs``. Streaming needs it.
+        batch_size: Utterances an optimiser step, over all processes and all accumulation.
+        accumulation: Micro-batches in which each process computes its share of a step.
+        micro_seconds: Padded seconds of audio that one forward pass may hold; larger micro-batches are
+            computed in pieces. ``None``: no limit until the memory sets one.
+        learning_rate: Peak for the head, which is new.
+        encoder_learning_rate: Peak for the pretrained rest; ``None``: the head's.
+        warmup: Share of the steps in which the rates rise.
+        decay_from: Share of the steps after which the rates fall linearly to zero.
+        encoder_frozen: Share of the steps for which only the head learns.
+        weight_decay: AdamW's, on matrices only.
+        max_grad_norm: Gradients are clipped to this norm.
+        precision: ``"auto"``, ``"bf16"``, ``"fp16"`` or ``"fp32"``.
+        gradient_checkpointing: Trade a second forward pass for memory.
+        evaluations: How many validations, evenly spread; each writes a checkpoint.
+        eval_batch_size: Utterances a forward pass in validation, a process.
+        patience: Validations without a better WER after which training stops; ``None``: never. Counted only
+            once the WER has left 1.
+        checkpoints: Checkpoints kept: the best and the newest, so 2 at least.
+        log_every: Steps between two lines of the log.
+        seed: Seed of the order of the utterances, dropout and masking.
+        workers: Processes that read and collate; 0: this one; ``None``: 4 beside a GPU, else 0.
+        push_to_hub: Hub repository (``"name/repository"``) for the finished model; ``None``: nothing leaves
+            this machine.
+    """
+
+    epochs: float = 20.0
+    max_steps: int = -1
+    batch_size: int = 8
+    accumulation: int = 1
+    micro_seconds: float | None = None
+    learning_rate: float = 5e-4
+    encoder_learning_rate: float | None = None
+    warmup: float = 0.05
+    decay_from: float = 0.5
+    encoder_frozen: float = 0.0
+    weight_decay: float = 0.005
+    max_grad_norm: float = 1.0
+    precision: str = "auto"
+    gradient_checkpointing: bool = False
+    evaluations: int = 10
+    eval_batch_size: int = 16
+    patience: int | None = None
+    checkpoints: int = 2
+    log_every: int = 10
+    seed: int = 1
+    workers: int | None = None
+    push_to_hub: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("warmup", "decay_from", "encoder_frozen"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is a share of the steps: use 0 to 1")
+        for name in ("batch_size", "accumulation", "evaluations", "eval_batch_size", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; use 1 or more")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; use a number above 0")
+        if self.checkpoints < 2:
+            raise ValueError(f"checkpoints is {self.checkpoints}; use 2 or more: the best and the newest are kept")
+        if self.max_steps <= 0 and self.epochs <= 0:
+            raise ValueError(f"epochs is {self.epochs} and max_steps {self.max_steps}; one of them must be above 0")
+
+    @property
+    def encoder_rate(self) -> float:
+        """Peak learning rate of the pretrained part."""
+        return self.learning_rate if self.encoder_learning_rate is None else self.encoder_learning_rate
+
+    def steps(self, utterances: int | None) -> int:
+        """Optimiser steps of the whole run over ``utterances`` (``None``: a stream of unknown length)."""
+        if self.max_steps > 0:
+            return self.max_steps
+        if utterances is None:
+            raise ValueError("max_steps is not set; a streamed corpus has no length, so say how many steps to train")
+        return math.ceil(self.epochs * math.ceil(utterances / self.batch_size))
+
+    def schedule(self, steps: int) -> Schedule:
+        """Learning rates over ``steps`` optimiser steps."""
+        return Schedule(
+            steps=steps,
+            warmup=max(1, round(self.warmup * steps)),
+            decay_from=round(self.decay_from * steps),
+            frozen=round(self.encoder_frozen * steps),
+        )
+
+    def fixed(self) -> dict[str, Any]:
+        """What a continuation of the run must not change."""
+        return {name: value for name, value in asdict(self).items() if name not in FREE}
+
+
+def training_arguments(
+    config: TrainingConfig, folder: str | Path, *, utterances: int | None, use_cpu: bool = False
+) -> TrainingArguments:
+    """Turn the recipe into the Trainer's own arguments.
+
+    Nothing is reported to a service and no progress bar is drawn: ``CTCTrainer`` logs by itself. The learning
+    rates, the schedule and the loss's scale come from ``CTCTrainer`` too; the values given here are the same
+    ones, so that what the Trainer prints and saves is true.
+
+    Args:
+        config: The recipe.
+        folder: Where checkpoints and the log are written.
+        utterances: Training utterances, for the number of steps between validations; ``None`` for a stream.
+        use_cpu: Train on the CPU although there is a GPU.
+    """
+    device = "cpu" if use_cpu else training_device()
+    precision = choose_precision(device, config.precision)
+    workers = config.workers
+    if workers is None:
+        workers = min(GPU_WORKERS, (os.cpu_count() or 1) - 1) if device == "cuda" else 0
+    steps = config.steps(utterances)
+    every = max(1, math.ceil(steps / config.evaluations))
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps,
+        per_device_train_batch_size=max(1, config.batch_size // (config.accumulation * world_size())),
+        per_device_eval_batch_size=config.eval_batch_size,
+        gradient_accumulation_steps=config.accumulation,
+        learning_rate=config.learning_rate,
+        warmup_steps=config.warmup if config.warmup < 1 else steps,  # below 1 it is a share of the steps
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        optim="adamw_torch_fused",
+        activation_checkpointing=config.gradient_checkpointing,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        logging_steps=max(n for n in range(1, every + 1) if every % n == 0 and n <= config.log_every),
+        logging_first_step=True,
+        logging_nan_inf_filter=False,  # CTCTrainer names the utterances instead of hiding the number
+        load_best_model_at_end=True,
+        metric_for_best_model="wer",
+        greater_is_better=False,
+        save_total_limit=config.checkpoints,
+        seed=config.seed,
+        dataloader_num_workers=workers,
+        dataloader_persistent_workers=workers > 0,
+        dataloader_pin_memory=device.startswith("cuda"),
+        remove_unused_columns=False,  # the collator needs the ids and the durations
+        use_cpu=device == "cpu",  # without it the Trainer takes bf16 for a wish for a GPU
+        report_to="none",
+        disable_tqdm=True,
+        push_to_hub=False,
+        ddp_find_unused_parameters=True,  # layer drop and a frozen encoder leave parameters without a gradient
+    )

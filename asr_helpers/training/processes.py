@@ -1,0 +1,60 @@
+"""What the processes of one training tell each other; with a single process nothing happens."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+__all__ = ["add_up", "from_first", "gather_bytes", "rank", "several", "share_weights", "world_size"]
+
+
+def several() -> bool:
+    """Say whether this training runs in more than one process."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def add_up(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Sum a tensor over all processes, on ``device``; every process gets the sum."""
+    values = values.to(device, non_blocking=True)  # from the host, without waiting for what a GPU still computes
+    if several():
+        dist.all_reduce(values)
+    return values
+
+
+def gather_bytes(data: bytes) -> list[bytes]:
+    """Bring every process's bytes to process 0, in the processes' order; the others get an empty list."""
+    if not several():
+        return [data]
+    gathered = [b""] * dist.get_world_size() if dist.get_rank() == 0 else None
+    dist.gather_object(data, gathered)
+    return gathered or []
+
+
+def from_first(value: Any) -> Any:
+    """Give every process what process 0 has: a decision that all of them must take alike."""
+    if not several():
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def share_weights(model: nn.Module) -> None:
+    """Give every process the weights that process 0 has, which alone read them from a file."""
+    if several():
+        for value in model.state_dict().values():
+            dist.broadcast(value, src=0)
+
+
+def rank() -> int:
+    """Number of this process among all of its training's; ``torchrun`` and ``accelerate launch`` set it."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Number of processes that ``torchrun`` or ``accelerate launch`` started for this run; 1 without them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

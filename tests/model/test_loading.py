@@ -1,0 +1,347 @@
+"""Loading checkpoints for CTC: the head, the vocabulary, and every way in which a checkpoint can be wrong."""
+
+import json
+import os
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    HubertConfig,
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2ForCTC,
+    Wav2Vec2ForPreTraining,
+)
+from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
+
+from asr_helpers.model.exact import is_exact
+from asr_helpers.model.hub import CheckpointUnavailable, HubUnavailable
+from asr_helpers.model.loading import check_vocabulary, load_config, load_for_ctc, load_trained, spec_augment_for
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+SMALL |= {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4, "vocab_size": 12}
+LETTERS = dict(zip(["[PAD]", "[UNK]", "|", *"ابپتٹجچحخ"], range(12), strict=True))
+HEAD = ("lm_head.weight", "lm_head.bias")
+
+
+def tokenizer(folder, vocab):
+    folder.mkdir(exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps(vocab), "utf-8")
+    specials = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": None, "eos_token": None}
+    made = Wav2Vec2CTCTokenizer(str(folder / "vocab.json"), **specials)
+    made.save_pretrained(folder)
+    return made
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """A fine-tuned, a pretrained and a pickled checkpoint with the same encoder, and the first one's tokenizer."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    torch.manual_seed(3)
+    tuned = Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL))
+    pretrained = Wav2Vec2ForPreTraining(Wav2Vec2Config(**SMALL))
+    pretrained.wav2vec2.load_state_dict(tuned.wav2vec2.state_dict())
+    tuned.save_pretrained(root / "tuned")
+    pretrained.save_pretrained(root / "pretrained")
+    (root / "pickled").mkdir()
+    published = {  # the names of 2020, in which wav2vec2-base still lies on the Hub
+        name.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): value
+        for name, value in pretrained.state_dict().items()
+    }
+    torch.save(published, root / "pickled" / "pytorch_model.bin")
+    pretrained.config.save_pretrained(root / "pickled")
+    tokenizer(root / "tuned", LETTERS)
+    return root
+
+
+def load(folder, **options):
+    return load_for_ctc(folder, **{"vocab_size": 20, "blank_id": 0, "head_seed": 1} | options)
+
+
+@pytest.mark.parametrize("kind", ["tuned", "pretrained", "pickled"])
+@pytest.mark.parametrize("size", [12, 20])
+def test_the_encoder_is_the_checkpoints_and_the_head_is_new(checkpoints, kind, size):
+    source = Wav2Vec2ForCTC.from_pretrained(checkpoints / "tuned")
+    model = load(checkpoints / kind, vocab_size=size)
+    state = source.wav2vec2.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in model.wav2vec2.state_dict().items())
+    assert model.lm_head.weight.shape == (size, 32)
+    assert size != 12 or not torch.equal(model.lm_head.weight, source.lm_head.weight)
+    assert model.training and is_exact(model) and model.dtype == torch.float32
+
+
+def test_the_head_follows_from_its_seed_alone(checkpoints):
+    heads = []
+    for seed, global_seed in ((1, 5), (1, 6), (2, 5)):
+        torch.manual_seed(global_seed)
+        heads.append(load(checkpoints / "pretrained", head_seed=seed).lm_head.weight)
+    assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
+    assert heads[0].std().item() == pytest.approx(Wav2Vec2Config().initializer_range, rel=0.1)
+
+
+def test_a_head_of_the_seed_that_made_the_checkpoint_is_not_the_old_head(checkpoints):
+    """The checkpoint was made under torch.manual_seed(3); the trap is a new head that starts where the old one did."""
+    old = Wav2Vec2ForCTC.from_pretrained(checkpoints / "tuned").lm_head.weight.flatten()
+    new = load(checkpoints / "tuned", vocab_size=12, head_seed=3).lm_head.weight.flatten()
+    torch.manual_seed(3)
+    plain = torch.empty_like(new).normal_(0, 0.02)
+    for other in (old, plain):
+        assert abs(torch.corrcoef(torch.stack([new, other]))[0, 1].item()) < 0.2
+
+
+def test_random_states_are_left_as_they_were(checkpoints):
+    torch.manual_seed(0), np.random.seed(0), random.seed(0)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    load(checkpoints / "pretrained", spec_augment={"mask_time_prob": 0.1})
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert np.array_equal(np.random.get_state()[1], states[1]) and random.getstate() == states[2]
+
+
+def test_a_mask_vector_that_the_checkpoint_lacks_follows_from_the_seed_too(tmp_path):
+    Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL, mask_time_prob=0.0)).save_pretrained(tmp_path)
+    vectors = []
+    for global_seed in (5, 6):
+        torch.manual_seed(global_seed)
+        model = load(tmp_path, spec_augment={"mask_time_prob": 0.05})
+        vectors.append(model.wav2vec2.masked_spec_embed)
+    assert torch.equal(*vectors) and vectors[0].requires_grad
+
+
+def test_the_config_says_what_the_training_needs(checkpoints, tmp_path):
+    model = load(checkpoints / "pretrained", vocab_size=20, blank_id=4, dropout={"final_dropout": 0.3})
+    config = model.config
+    assert (config.vocab_size, config.pad_token_id, config.layerdrop) == (20, 4, 0.0)
+    assert (config.ctc_loss_reduction, config.ctc_zero_infinity) == ("mean", True)
+    assert (model.dropout.p, config.hidden_dropout) == (0.3, 0.1)
+    loss = model(torch.randn(1, 4_000), labels=torch.tensor([[1] * 50])).loss  # 12 frames, 99 needed
+    assert loss.item() == 0
+    model.save_pretrained(tmp_path)
+    again, report = Wav2Vec2ForCTC.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert torch.equal(again.lm_head.weight, model.lm_head.weight)
+    assert again.config.architectures == ["Wav2Vec2ForCTC"]
+
+
+def test_one_number_sets_all_dropouts(checkpoints):
+    model = load(checkpoints / "pretrained", dropout=0.0)
+    assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {0.0}
+
+
+@pytest.mark.parametrize("options", [{"dropout": {"drop": 0.1}}, {"spec_augment": {"mask_time": 0.1, "vocab_size": 3}}])
+def test_a_misspelt_setting_is_refused(checkpoints, options):
+    with pytest.raises(ValueError, match=r"'drop'|'mask_time'"):
+        load(checkpoints / "pretrained", **options)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_frozen_feature_encoder_gets_no_gradient(checkpoints, frozen):
+    model = load(checkpoints / "pretrained", freeze_feature_encoder=frozen)
+    model(torch.randn(1, 4_000), labels=torch.tensor([[1, 2]])).loss.backward()
+    assert all((p.grad is None) == frozen for p in model.wav2vec2.feature_extractor.parameters())
+    assert model.lm_head.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({"mask_time_prob": 0.05}, True),
+        ({"mask_time_prob": 0.0, "mask_feature_prob": 0.1}, False),
+        ({"apply_spec_augment": False}, False),
+    ],
+)
+def test_every_parameter_that_asks_for_a_gradient_gets_one(checkpoints, settings, asked):
+    """DistributedDataParallel waits for all of them."""
+    model = load(checkpoints / "tuned", spec_augment=settings)
+    model(torch.randn(1, 16_000), labels=torch.tensor([[1, 2]])).loss.backward()
+    assert model.wav2vec2.masked_spec_embed.requires_grad == asked
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_the_attention_asked_for_is_used(checkpoints, attention):
+    assert load(checkpoints / "tuned", attn_implementation=attention).config._attn_implementation == attention
+
+
+def test_nothing_is_printed(checkpoints, capfd):
+    load(checkpoints / "pretrained")
+    assert capfd.readouterr() == ("", "")
+
+
+# ---- the vocabulary ---------------------------------------------------------
+
+
+def test_the_vocabulary_comes_from_the_processor(checkpoints, tmp_path):
+    vocab = {"[UNK]": 0, "[PAD]": 1, "|": 2, "ا": 3}
+    model = load_for_ctc(checkpoints / "tuned", processor=tokenizer(tmp_path, vocab), head_seed=1)
+    assert (model.config.vocab_size, model.config.pad_token_id) == (4, 1)
+
+
+def test_the_old_head_is_kept_on_request(checkpoints):
+    own = Wav2Vec2CTCTokenizer.from_pretrained(checkpoints / "tuned")
+    model = load_for_ctc(checkpoints / "tuned", processor=own, head_seed=1, keep_head=True)
+    source = Wav2Vec2ForCTC.from_pretrained(checkpoints / "tuned").state_dict()
+    assert all(torch.equal(model.state_dict()[name], source[name]) for name in HEAD)
+
+
+SWAPPED = LETTERS | {"ا": LETTERS["ب"], "ب": LETTERS["ا"]}
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "vocab", "text"),
+    [
+        ("tuned", SWAPPED, "2 tokens have other ids .first 'ا': 3, 4"),
+        ("tuned", LETTERS | {"ڈ": 12}, "only the processor has 'ڈ'"),
+        ("tuned", {token: i for token, i in LETTERS.items() if i < 11}, "only the checkpoint has 'خ'"),
+        ("pretrained", LETTERS, "no vocab.json"),
+    ],
+)
+def test_a_head_for_another_vocabulary_is_not_kept(checkpoints, tmp_path, checkpoint, vocab, text):
+    with pytest.raises(ValueError, match=text):
+        load_for_ctc(checkpoints / checkpoint, processor=tokenizer(tmp_path, vocab), head_seed=1, keep_head=True)
+
+
+def test_a_checkpoint_without_a_head_cannot_keep_it(checkpoints, tmp_path):
+    folder = tmp_path / "pretrained"
+    Wav2Vec2ForPreTraining.from_pretrained(checkpoints / "pretrained").save_pretrained(folder)
+    with pytest.raises(ValueError, match="no CTC head"):
+        load_for_ctc(folder, processor=tokenizer(folder, LETTERS), head_seed=1, keep_head=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"vocab_size": 20}, {"blank_id": 0}, {"vocab_size": 20, "blank_id": 20}, {"vocab_size": 20, "blank_id": -1}],
+)
+def test_half_a_vocabulary_is_refused(checkpoints, options):
+    with pytest.raises(ValueError, match=r"give either processor|the blank is"):
+        load_for_ctc(checkpoints / "tuned", head_seed=1, **options)
+
+
+def test_ids_with_a_gap_are_refused(checkpoints, tmp_path):
+    with pytest.raises(ValueError, match="ids from 0 to 7"):
+        load_for_ctc(
+            checkpoints / "tuned", processor=tokenizer(tmp_path, {"[PAD]": 0, "[UNK]": 1, "ا": 7}), head_seed=1
+        )
+
+
+def test_a_processor_that_does_not_fit_the_model_is_named(checkpoints, tmp_path):
+    own = Wav2Vec2CTCTokenizer.from_pretrained(checkpoints / "tuned")
+    check_vocabulary(load(checkpoints / "tuned", vocab_size=12), own)
+    with pytest.raises(ValueError, match="20 outputs and the tokenizer 12"):
+        check_vocabulary(load(checkpoints / "tuned"), own)
+    with pytest.raises(ValueError, match="blank is output 5 and the tokenizer's token 0"):
+        check_vocabulary(load(checkpoints / "tuned", vocab_size=12, blank_id=5), own)
+
+
+# ---- checkpoints that are wrong ---------------------------------------------
+
+
+def test_a_trained_model_comes_back_ready_to_transcribe(checkpoints):
+    model = load_trained(checkpoints / "tuned")
+    assert not model.training and is_exact(model)
+    source = Wav2Vec2ForCTC.from_pretrained(checkpoints / "tuned").eval()
+    clip = torch.randn(1, 3_000)
+    with torch.no_grad():
+        assert torch.equal(model(clip).logits, source(clip).logits)
+
+
+def test_a_pretrained_model_is_not_a_trained_one(checkpoints):
+    with pytest.raises(ValueError, match="no CTC head"):
+        load_trained(checkpoints / "pretrained")
+
+
+def test_a_hub_id_without_a_network_says_which_and_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for act in (load, load_config):
+        with pytest.raises(HubUnavailable, match="hf download someone/some-model") as caught:
+            act("someone/some-model")
+        assert "someone/some-model is no folder here" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["no/such/folder", "./models/none", "/none", "C:\\models\\none"])
+def test_a_missing_folder_is_not_looked_for_on_the_hub(path):
+    with pytest.raises(CheckpointUnavailable, match="there is no folder"):
+        load(path)
+
+
+def test_a_folder_without_weights_or_config_is_named(checkpoints, tmp_path):
+    with pytest.raises(CheckpointUnavailable, match="no config"):
+        load(tmp_path)
+    load_config(checkpoints / "tuned").save_pretrained(tmp_path)
+    assert load_config(tmp_path).vocab_size == 12
+    with pytest.raises(CheckpointUnavailable, match="no weights"):
+        load(tmp_path)
+
+
+def test_another_kind_of_model_is_named(tmp_path):
+    HubertConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="hubert"):
+        load_config(tmp_path)
+
+
+def test_weights_that_do_not_fit_the_config_are_refused(checkpoints, tmp_path):
+    Wav2Vec2ForCTC.from_pretrained(checkpoints / "tuned").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}), "utf-8")
+    with pytest.raises(ValueError, match=r"missing or of another size, first wav2vec2\.encoder\.layers\.2"):
+        load(tmp_path)
+
+
+def test_damaged_weights_are_named(checkpoints, tmp_path):
+    for source, name in (("tuned", "model.safetensors"), ("pickled", "pytorch_model.bin")):
+        folder = tmp_path / source
+        load_config(checkpoints / source).save_pretrained(folder)
+        whole = (checkpoints / source / name).read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(ValueError, match="damaged"):
+            load(folder)
+
+
+class Burglar:
+    def __reduce__(self):
+        return os.mkdir, (os.environ["BURGLAR"],)
+
+
+def test_a_pickle_that_would_run_code_is_refused(checkpoints, tmp_path, monkeypatch):
+    monkeypatch.setenv("BURGLAR", str(tmp_path / "was here"))
+    load_config(checkpoints / "tuned").save_pretrained(tmp_path)
+    torch.save({"lm_head.bias": Burglar()}, tmp_path / "pytorch_model.bin", pickle_module=pickle)
+    with pytest.raises(ValueError, match="hold more than weights"):
+        load(tmp_path)
+    assert not (tmp_path / "was here").exists()
+
+
+# ---- SpecAugment -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 6, 9, 10, 11, 19, 20, 39, 40, 41, 200])
+def test_masks_fit_the_shortest_clip(frames):
+    config = Wav2Vec2Config(mask_time_prob=0.05)
+    changes = spec_augment_for(config, frames)
+    config.update(changes)
+    longest = max(
+        _compute_mask_indices((1, frames), 0.0, config.mask_time_length, min_masks=config.mask_time_min_masks).sum()
+        for _ in range(20)
+    )
+    assert longest <= frames / 2
+    if frames >= 40:
+        assert not changes
+    if frames >= 2:
+        assert config.mask_time_length == min(10, frames // 2)
+
+
+def test_a_training_step_on_the_shortest_clip_does_not_stop(checkpoints):
+    clip = {"input_values": torch.randn(2, 2_100), "labels": torch.tensor([[1, 2], [3, 4]])}  # 6 frames
+    with pytest.raises(ValueError, match="mask_length"):
+        load(checkpoints / "tuned")(**clip)
+    assert torch.isfinite(load(checkpoints / "tuned", shortest_frames=6)(**clip).loss)
+
+
+def test_no_frames_at_all_are_refused():
+    with pytest.raises(ValueError, match="at least one frame"):
+        spec_augment_for(Wav2Vec2Config(), 0)

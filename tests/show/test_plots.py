@@ -1,0 +1,215 @@
+"""Pictures: helpers return the axes they drew on, with units, the numbers asked for, and files of a bounded size."""
+
+import base64
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image
+
+from asr_helpers.show import figures, plots
+from asr_helpers.show.frames import collapse_steps, collapsed_text, top_tokens
+
+RATE = 16_000
+TOKENS = ("[PAD]", "[UNK]", "|", "ک", "ہ", "ے")
+
+
+@pytest.fixture
+def ax():
+    fig, axes = figures.figure()
+    yield axes
+    plt.close(fig)
+
+
+def path_probs(path: list[int], share: float = 0.9) -> np.ndarray:
+    """Log-probabilities whose best path is ``path``."""
+    shares = np.full((len(path), len(TOKENS)), (1 - share) / (len(TOKENS) - 1))
+    shares[np.arange(len(path)), path] = share
+    return np.log(shares)
+
+
+def test_every_helper_returns_its_axes_with_a_title_and_units(ax):
+    tone = np.sin(np.arange(RATE) * 2 * np.pi * 1_000 / RATE).astype(np.float32)
+    log = pd.DataFrame({"step": [1, 2], "split": "train", "name": "loss", "value": [3.0, 2.0]})
+    part = pd.DataFrame({"slice": ["a"], "value": [0.2], "low": [0.1], "high": [0.3], "utterances": [5]})
+    drawn = {
+        "amplitude": plots.waveform(tone, RATE, ax, title="t"),
+        "kHz": plots.spectrogram(tone, RATE, ax, title="t"),
+        "utterances": plots.histogram([1.5, 2.5], ax, xlabel="duration (s)", title="t"),
+        "loss": plots.training_curves(log, ax, title="t"),
+        "WER (%)": plots.slices(part, ax, title="t"),
+        "right": plots.calibration([0.9, 0.1], [True, False], ax, title="t"),
+        "token": plots.ctc_frames(path_probs([0, 3, 0]), TOKENS, 0.02, ax, title="t"),
+        "hypothesis": plots.confusions(pd.DataFrame([[1, 0]], index=["ک"], columns=["ہ", "ے"]), ax, title="t"),
+    }
+    assert all(axes is ax for axes in drawn.values())
+
+
+def test_axes_say_their_units():
+    tone = np.sin(np.arange(RATE) / 5).astype(np.float32)
+    fig, (one, two) = figures.figure(2)
+    plots.waveform(tone, RATE, one)
+    plots.spectrogram(tone, RATE, two, title="س is taken for ص")
+    assert (one.get_xlabel(), two.get_ylabel()) == ("time (s)", "frequency (kHz)")
+    assert one.get_xlim() == two.get_xlim() == (0, 1)
+    assert two.get_title(loc="left") == "\u200eس is taken for ص"  # else the sentence would be set right to left
+    plt.close(fig)
+
+
+def test_waveform_keeps_every_peak(ax):
+    samples = np.zeros(160_000, dtype=np.float32)
+    samples[77_777] = 0.8
+    plots.waveform(samples, RATE, ax)
+    assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == pytest.approx(0.8)
+
+
+def test_spectrogram_is_loudest_at_the_frequency_of_a_tone(ax):
+    tone = np.sin(np.arange(2 * RATE) * 2 * np.pi * 2_500 / RATE)
+    plots.spectrogram(tone, RATE, ax)
+    picture = ax.images[0].get_array()
+    row = int(np.argmax(picture.mean(axis=1)))
+    assert row / (picture.shape[0] - 1) * 8 == pytest.approx(2.5, abs=0.05)
+    assert picture.max() == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("samples", [1, 10, 300, RATE * 40])
+def test_recordings_of_any_length_can_be_drawn(samples):
+    fig, (one, two) = figures.figure(2)
+    plots.waveform(np.zeros(samples), RATE, one)
+    plots.spectrogram(np.zeros(samples), RATE, two)
+    assert two.images[0].get_array().shape[1] <= 1_100
+    plt.close(fig)
+
+
+def test_histogram_counts_every_finite_value_and_marks_the_median(ax):
+    plots.histogram([1, 2, 2, 3, np.nan], ax, xlabel="words")
+    assert [p.get_height() for p in ax.patches] == [1, 2, 1]
+    assert ax.lines[0].get_xdata()[0] == 2
+
+
+@pytest.mark.parametrize("values", [[], [np.nan], [3.0], [1.0] * 5, [0.1] * 1_000 + [1e6]])
+def test_awkward_histograms(ax, values):
+    plots.histogram(values, ax, xlabel="x")
+    assert len(ax.patches) <= 61
+
+
+def test_training_curves_mark_the_best_validation_step(ax):
+    log = pd.DataFrame(
+        {
+            "step": [10, 20, 30, 30],
+            "split": ["validation"] * 3 + ["train"],
+            "name": "wer",
+            "value": [0.5, 0.2, 0.3, 0.1],
+        }
+    )
+    plots.training_curves(log, ax, names=("wer",))
+    stars = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "*"]
+    assert stars == [[20, 0.2]]
+
+
+def test_curves_that_end_alike_keep_readable_labels(ax):
+    ends = [("train", "empty", 0.0), ("validation", "empty", 0.0), ("train", "unknown", 0.001), ("train", "blank", 0.7)]
+    log = pd.DataFrame([(step, *end) for end in ends for step in (1, 2)], columns=["step", "split", "name", "value"])
+    plots.training_curves(log, ax, names=("empty", "unknown", "blank"))
+    places = sorted(text.xyann[1] for text in ax.texts)
+    gap = plots.LABEL_GAP * ax.get_ylim()[1]
+    assert len(places) == 4 and min(np.diff(places)) == pytest.approx(gap)
+    assert places[-1] == 0.7 and places[0] == pytest.approx(0.0)  # who has room stays at the end of its curve
+
+
+def test_calibration_points_are_means_of_their_bins(ax):
+    plots.calibration([0.05, 0.15, 0.95, 0.97], [False, True, True, False], ax, bins=10)
+    points = ax.collections[0].get_offsets()
+    assert np.allclose(points, [[0.05, 0], [0.15, 1], [0.96, 0.5]])
+
+
+def test_slices_show_value_interval_and_count(ax):
+    part = pd.DataFrame(
+        {"slice": ["a", "b"], "value": [0.2, 0.4], "low": [0.1, np.nan], "high": [0.5, np.nan], "utterances": [5, 1200]}
+    )
+    plots.slices(part, ax, overall=0.3)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a  (n = 5)", "b  (n = 1,200)"]
+    segments = ax.collections[0].get_segments()
+    assert np.allclose(segments[0][:, 0], [10, 50])
+
+
+def test_ctc_frames_write_what_collapsing_keeps(ax):
+    plots.ctc_frames(path_probs([0, 3, 3, 0, 3, 2, 4, 5, 5]), TOKENS, 0.02, ax)
+    letters = [figures.letter_label(TOKENS[t]) for t in (3, 3, 2, 4, 5)]
+    assert [t.get_text() for t in ax.texts] == letters
+
+
+def test_ctc_frames_of_a_span(ax):
+    plots.ctc_frames(path_probs([3] * 100), TOKENS, 0.02, ax, span=(0.5, 1.0))
+    assert ax.images[0].get_array().shape == (2, 25) and ax.images[0].get_extent()[:2] == [0.5, 1.0]
+
+
+def test_letters_without_a_glyph_are_named(monkeypatch):
+    monkeypatch.setattr(figures, "_has", lambda font, letter: letter not in "ہے")
+    assert [figures.letter_label(t) for t in ("ک", "ہ", "ے", "[PAD]", "|")] == ["ک", "heh goal", "yeh barree", "∅", "␣"]
+
+
+def test_pictures_stay_below_their_limit_and_shrink_only_if_they_must():
+    fig, ax = figures.figure()
+    ax.plot([1, 2])
+    assert Image.open(io.BytesIO(figures.png(fig))).size == (900, 280)
+    ax.imshow(np.random.default_rng(0).random((300, 900)), aspect="auto")
+    assert len(figures.png(fig)) <= 100_000
+    plt.close(fig)
+
+
+def test_an_inline_picture_names_itself_and_closes():
+    before = plt.get_fignums()
+    fig, _ = figures.figure()
+    shown = figures.picture(fig, alt='what "it" shows')
+    assert 'alt="what &quot;it&quot; shows"' in shown.html and 'width="900"' in shown.html
+    assert plt.get_fignums() == before
+    bundle = shown._repr_mimebundle_()
+    assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).size == (900, 280)
+    assert bundle["text/plain"] == '[picture: what "it" shows]' and "text/html" not in bundle
+
+
+def test_a_spectrogram_of_noise_stays_below_the_limit():
+    noise = np.random.default_rng(0).normal(0, 0.1, 4 * 22_050)
+    fig, (one, two) = figures.figure(2)
+    plots.waveform(noise, 22_050, one)
+    plots.spectrogram(noise, 22_050, two)
+    assert len(figures.picture(fig, alt="noise").png) <= 100_000
+
+
+def test_pictures_need_no_pyplot():
+    fig = Figure()
+    assert plots.waveform(np.ones(5), 5, fig.subplots()) in fig.axes
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [([0, 0], ""), ([3, 3, 0, 3], "کک"), ([2, 3, 2, 2, 0, 2, 4, 2], "ک ہ"), ([3, 0, 0, 2, 5, 5], "ک ے")],
+)
+def test_collapsing_matches_the_tokenizer_rule(path, text):
+    assert collapsed_text(path, TOKENS) == text
+    assert text in collapse_steps(path_probs(path), TOKENS, 0.02).text
+
+
+def test_steps_have_one_column_a_frame_in_every_row():
+    path = [0, 3, 3, 0, 3, 2, 4, 5, 5, 0]
+    markup = collapse_steps(path_probs(path), TOKENS, 0.02, span=(2, 9), chosen=4).html
+    for row in markup.split("<tr>")[1:]:
+        spans = [int(part.split('"')[0]) for part in row.split('colspan="')[1:]]
+        assert sum(spans) + row.count("<td") - len(spans) == 7
+    assert "کک ہے" in markup  # the text is that of all frames, not of the window
+
+
+def test_a_run_that_began_before_the_window_is_counted_where_it_began():
+    path = [3, 3, 3, 0, 4]
+    kept = [collapse_steps(path_probs(path), TOKENS, 0.02, span=(first, 5)).html for first in (0, 1)]
+    last_rows = [markup.split("3. blanks dropped")[1].split("</tr>")[0] for markup in kept]
+    assert [row.count("ک") for row in last_rows] == [1, 0] and all(row.count("ہ") == 1 for row in last_rows)
+
+
+def test_top_tokens_are_sorted_shares():
+    shown = top_tokens(np.log([[0.1, 0.0001, 0.2, 0.6, 0.05, 0.0499]]), 0, TOKENS, count=3)
+    assert shown.text.split()[2:] == ["ک", "0.600", "␣", "0.200", "∅", "0.100"]
