@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from asr_helpers.text.languages import fold
+from asr_helpers.text.languages import language_of
 
 from .confusions import letter_audio, some
 from .edits import word_edits
@@ -81,7 +81,7 @@ def errors_by_cause(
     utterances: pd.DataFrame,
     *,
     seed: int,
-    language: str = "ur",
+    language: str,
     examples: int = 5,
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
@@ -120,7 +120,7 @@ def errors_by_cause(
     return table.reset_index(drop=True)
 
 
-def ids_by_cause(predictions: pd.DataFrame, utterances: pd.DataFrame, *, language: str = "ur") -> dict[str, list[str]]:
+def ids_by_cause(predictions: pd.DataFrame, utterances: pd.DataFrame, *, language: str) -> dict[str, list[str]]:
     """The utterances with an error that each cause touches, for a browser's filter."""
     evidence = gather(predictions, utterances, language)
     wrong = evidence.edits.errors > 0
@@ -234,11 +234,8 @@ def unseen_words(evidence: Evidence) -> Found:
 
 def spelling(evidence: Evidence) -> Found:
     edits = evidence.edits
-    swapped = edits[edits.kind == "substitution"]
-    alike = [
-        fold(a, language=evidence.language) == fold(b, language=evidence.language)
-        for a, b in zip(swapped.reference, swapped.hypothesis, strict=True)
-    ]
+    swapped, fold = edits[edits.kind == "substitution"], language_of(evidence.language).fold
+    alike = [fold(a) == fold(b) for a, b in zip(swapped.reference, swapped.hypothesis, strict=True)]
     return Found(
         "spelt otherwise, sounds the same",
         pd.Series(edits.index.isin(swapped.index[alike]), index=edits.index),

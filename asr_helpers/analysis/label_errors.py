@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
-from asr_helpers.text.languages import fold
+from asr_helpers.text.languages import language_of
 
 from .edits import word_edits
 
@@ -17,11 +17,11 @@ NOTHING = "–"
 COLUMNS = ["id", "reference", "hypothesis", "disagreement", "confidence", "threshold", "letters", "errors"]
 
 
-def possible_label_errors(predictions: pd.DataFrame, *, language: str = "ur") -> pd.DataFrame:
+def possible_label_errors(predictions: pd.DataFrame, *, language: str) -> pd.DataFrame:
     """List utterances whose reference is denied by words that the model is surer of than of most right words.
 
     The threshold comes from the predictions themselves: the median confidence of the words that are right. Words that
-    sound like the reference (`homophones.fold`) or differ from it by a space alone are no suspicion. Listen before
+    sound like the reference (`Language.fold`) or differ from it by a space alone are no suspicion. Listen before
     correcting: a model can be sure and wrong.
 
     Args:
@@ -55,7 +55,7 @@ def possible_label_errors(predictions: pd.DataFrame, *, language: str = "ur") ->
     return table.sort_values(["letters", "confidence"], ascending=False, kind="stable", ignore_index=True)
 
 
-def suspicious_edits(edits: pd.DataFrame, predictions: pd.DataFrame, *, language: str = "ur") -> pd.DataFrame:
+def suspicious_edits(edits: pd.DataFrame, predictions: pd.DataFrame, *, language: str) -> pd.DataFrame:
     """The word errors of which the model is surer than of the median right word, and which are no matter of spelling.
 
     Args:
@@ -70,8 +70,9 @@ def suspicious_edits(edits: pd.DataFrame, predictions: pd.DataFrame, *, language
     wrong = edits.kind != "equal"
     threshold = float(sure[~wrong].median()) if (~wrong).any() else float("inf")
     found = edits[wrong & (sure > threshold)]
+    fold = language_of(language).fold
     letters = [
-        Levenshtein.distance(*(fold(text, language=language).replace(" ", "") for text in pair))
+        Levenshtein.distance(*(fold(text).replace(" ", "") for text in pair))
         for pair in zip(found.reference, found.hypothesis, strict=True)
     ]
     found = found.assign(confidence=sure[found.index], threshold=threshold, letters=letters)

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from asr_helpers.text.languages import fold, language_of
+from asr_helpers.text.languages import language_of
 
 from .edits import word_edits
 from .metrics import LEVEL, RESAMPLES, UNITS, count_errors, score
@@ -32,14 +32,14 @@ __all__ = ["class_table", "folded_scores"]
 def folded(texts: Iterable[str], language: str, only: str | None = None) -> list[str]:
     """Fold many texts, as one: line breaks part words as spaces do, and one pass is several times faster."""
     lines = [" ".join(text.split()) for text in texts]
-    return fold("\n".join(lines), language=language, only=only).split("\n")[: len(lines)]
+    return language_of(language).fold("\n".join(lines), only=only).split("\n")[: len(lines)]
 
 
 def folded_scores(
     predictions: pd.DataFrame,
     *,
     seed: int,
-    language: str = "ur",
+    language: str,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def folded_scores(
     Args:
         predictions: With reference and hypothesis.
         seed: For the intervals.
-        language: See `fold`.
+        language: For the letters that sound alike.
         resamples: For the intervals.
         level: For the intervals.
 
@@ -64,12 +64,12 @@ def folded_scores(
     return pd.DataFrame(rows)
 
 
-def class_table(predictions: pd.DataFrame, *, language: str = "ur", examples: int = 5) -> pd.DataFrame:
+def class_table(predictions: pd.DataFrame, *, language: str, examples: int = 5) -> pd.DataFrame:
     """Which sounds are misspelt: for each class the word errors that go when this class alone is folded.
 
     Args:
         predictions: With id, reference and hypothesis.
-        language: See `fold`.
+        language: For the letters that sound alike.
         examples: Utterances and word pairs listed for each class, at most.
 
     Returns:

@@ -7,18 +7,12 @@ import re
 import unicodedata
 from pathlib import Path
 
+from asr_helpers.text.languages import code_pages
+from asr_helpers.text.sentences import script_of, shorten
+
 from .problems import ERROR, WARNING, Problem
 
 __all__ = ["decode_text", "read_lines", "read_text", "split_lines"]
-
-CODE_PAGES = ("cp1256", "iso8859-6", "cp1251", "cp1252")  # tried in this order; the likeliest for Urdu first
-
-PEOPLE_SAY = {
-    "cp1256": "Windows-1256 (Arabic)",
-    "iso8859-6": "ISO 8859-6 (Arabic)",
-    "cp1251": "Windows-1251 (Cyrillic)",
-    "cp1252": "Windows-1252 (Western)",
-}
 
 MOSTLY = 0.1  # share of lines that may be bad before the whole file counts as written in another encoding
 
@@ -114,8 +108,8 @@ def _decode_utf8(data: bytes, name: str) -> tuple[str, list[Problem]]:
     page = _likeliest_code_page(b"\n".join(bad))
     sample = ""
     if page is not None:
-        line = _shorten(lines[number - 1].decode(page))
-        sample = f"line {number} read as {PEOPLE_SAY[page]}: {line}"
+        line = shorten(lines[number - 1].decode(page))
+        sample = f"line {number} read as {code_pages()[page]}: {line}"
     if len(bad) <= MOSTLY * len(lines):
         advice = "the lines concerned are reported one by one; type them again, or save the file as UTF-8"
         return data.decode("utf-8", errors="replace"), [Problem(WARNING, "encoding", "", found, advice)]
@@ -138,7 +132,7 @@ def _is_utf8(data: bytes) -> bool:
 def _likeliest_code_page(data: bytes) -> str | None:
     """Choose the code page under which most words keep to one script: a wrong one mixes scripts within words."""
     best, chosen = 0.0, None
-    for page in CODE_PAGES:
+    for page in code_pages():
         try:
             share = _one_script(data.decode(page))
         except UnicodeDecodeError:
@@ -153,13 +147,7 @@ def _one_script(text: str) -> float:
     good = total = 0
     for word in text.split():
         kinds = [unicodedata.category(c) for c in word]
-        letters = [c for c, kind in zip(word, kinds, strict=True) if kind[0] == "L"]
-        scripts = {unicodedata.name(c, "?").split(" ")[0] for c in letters}
+        scripts = {script_of(c) for c in word} - {""}
         total += bool(scripts)
         good += len(scripts) == 1 and kinds[0][0] != "M" and "Cc" not in kinds
     return good / total if total else 0.0
-
-
-def _shorten(text: str, length: int = 40) -> str:
-    text = text.strip()
-    return f"«{text}»" if len(text) <= length else f"«{text[:length]}…»"

@@ -13,9 +13,8 @@ import soundfile
 from tqdm.auto import tqdm
 
 from asr_helpers.storage import write_text
-from asr_helpers.text.numerals import say_number
 
-from .synthesis import NATIVE_RATE, Line, Voice, speak_lines
+from .synthesis import LANGUAGE, NATIVE_RATE, Line, Voice, speak_lines
 
 __all__ = ["SPEAKERS", "Reading", "make_sample", "script", "spoken"]
 
@@ -52,7 +51,7 @@ def script(sentences: Sequence[str], *, seed: int = 7) -> list[Reading]:
 
 def spoken(sentence: str) -> str:
     """Write numbers out: espeak-ng skips ۵۰, and reads 1992 in another way than people say a year."""
-    return re.sub(r"\d+", lambda digits: say_number(digits.group()), sentence)
+    return re.sub(r"\d+", lambda digits: LANGUAGE.say_number(digits.group()), sentence)
 
 
 def _reading(sentence: str, speaker: str, rng: np.random.Generator) -> Reading:

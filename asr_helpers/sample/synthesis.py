@@ -20,7 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["NATIVE_RATE", "Line", "Voice", "speak", "speak_lines"]
+from asr_helpers.text.languages import language_of
+
+__all__ = ["LANGUAGE", "NATIVE_RATE", "Line", "Voice", "speak", "speak_lines"]
+
+LANGUAGE = language_of("ur")  # of everything that is synthesised here
 
 NATIVE_RATE = 22_050  # Hz, what espeak-ng writes
 
@@ -62,7 +66,7 @@ class Voice:
     pitch: int = 50
     pitch_range: int = 50
     word_gap: int = 0
-    language: str = "ur"
+    language: str = LANGUAGE.voice
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One spelling for what sounds the same: normalise Urdu (and Persian) transcripts, and count what changed.
+"""One spelling for what sounds the same: normalise transcripts by the rules of their language, and count what changed.
 
 A recogniser learns letters from sound. Two code points for one letter, an invisible joiner or a digit that
 stands for a word cost it evidence and count as errors; each is settled by a rule that has a name and a count.
@@ -10,18 +10,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import pandas as pd
 
-from .languages import LANGUAGES
-from .rules import DIGITS, Rule, rules_of
+from .languages import language_of
+from .rules import Rule, rules_of
 
-__all__ = ["Normaliser", "code_point", "letters", "normalise"]
+__all__ = ["Normaliser", "code_point", "letters"]
 
 OPTIONS = {
-    "language": tuple(LANGUAGES),
-    "digits": tuple(DIGITS),
+    "digits": ("words", "keep"),
     "harakat": ("remove", "keep"),
     "zwnj": (None, "seen", "space", "remove"),
 }
@@ -38,10 +36,10 @@ class Normaliser:
     joins. Source for spaces in Urdu: Durrani and Hussain, "Urdu Word Segmentation" (2010).
 
     Args:
-        language: ``"ur"``; ``"fa"``, which keeps Persian's ه and makes every ZWNJ a space; ``"none"``, which
-            only composes letters (NFC) and collapses spaces.
+        language: Code of a language: ``"ur"``; ``"fa"``, which keeps Persian's ه and makes every ZWNJ a space;
+            ``"none"``, which only composes letters (NFC) and collapses spaces.
         digits: ``"words"`` writes numbers out as they are read, because that is what the recogniser hears;
-            ``"keep"`` keeps them, as ۰-۹.
+            ``"keep"`` keeps them, in the language's own digits.
         harakat: ``"remove"`` or ``"keep"`` the vowel signs, the superscript alef among them.
         zwnj: ``"seen"``, ``"space"`` or ``"remove"``; None takes the language's default.
 
@@ -49,25 +47,23 @@ class Normaliser:
         ValueError: An option has a value that does not exist.
     """
 
-    language: str = "ur"
+    language: str
     digits: str = "words"
     harakat: str = "remove"
     zwnj: str | None = None
 
     def __post_init__(self) -> None:
+        language_of(self.language)
         for option, values in OPTIONS.items():
             if getattr(self, option) not in values:
                 allowed = ", ".join(map(repr, values))
                 raise ValueError(f"{option} is {getattr(self, option)!r}; use one of {allowed}")
 
-    @cached_property
+    @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules in the order in which they run."""
-        zwnj = self.zwnj or ("seen" if self.language == "ur" else "space")
-        return rules_of(self.language, digits=self.digits, harakat=self.harakat, zwnj=zwnj)
-
-    def __reduce__(self) -> tuple[type[Normaliser], tuple[str | None, ...]]:
-        return Normaliser, (self.language, self.digits, self.harakat, self.zwnj)  # rules are closures: no pickling
+        language = language_of(self.language)
+        return rules_of(language, digits=self.digits, harakat=self.harakat, zwnj=self.zwnj or language.zwnj)
 
     def __call__(self, text: str) -> str:
         for rule in self.rules:
@@ -107,15 +103,6 @@ class Normaliser:
             columns=["rule", "does", "transcripts", "places", "before", "after"],
         )
         return normalised, table
-
-    def counts(self, texts: Iterable[str]) -> pd.DataFrame:
-        """The table of `normalise_all` alone."""
-        return self.normalise_all(texts)[1]
-
-
-def normalise(text: str, **options: str) -> str:
-    """Normalise one transcript; options as for `Normaliser`."""
-    return Normaliser(**options)(text)
 
 
 def letters(texts: Iterable[str]) -> dict[str, int]:

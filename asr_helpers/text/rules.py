@@ -1,4 +1,4 @@
-"""The spelling rules behind the normaliser: which code points stand for one letter in Urdu and in Persian.
+"""The spelling rules behind the normaliser, in their order; a language's record says which of them run for it.
 
 A rule is a name, a sentence for the reader of the notebook, and a function from text to the new text and
 the number of places that it changed. Invisible characters are given as code points, to be readable here.
@@ -13,11 +13,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from .languages import PERCENT, TO_PERSIAN, TO_URDU
-from .numerals import say_number
+from .languages import Language
 
-__all__ = ["DIGITS", "Rule", "rules_of"]
+__all__ = ["Rule", "rules_of"]
 
 Change = Callable[[str], tuple[str, int]]  # text → new text and the number of places that changed
 
@@ -92,7 +92,8 @@ SUPERSCRIPT_ALEF = "\u0670"
 
 MADDA_AND_HAMZA = characters("0653-0655")  # part of a letter's spelling (آ ؤ ئ ۂ), never a haraka
 
-# … and letters with a mark that Unicode composes for Arabic alone, or that only now stand beside each other.
+# Letters with a mark that Unicode composes for Arabic alone, or that stand beside each other only when look-alikes are
+# settled.
 WITH_MARK = {"ا\u0653": "آ", "ی\u0654": "ئ", "ہ\u0654": "ۂ", "ه\u0654": "ۀ"}
 
 NON_JOINING = "اآدڈذرڑزژوؤےۃء"  # no stroke to the next letter, so a ZWNJ after them is not seen
@@ -103,13 +104,9 @@ NUMBER = r"(?<!\d[.٫])\d+[.٫]\d+(?![.٫]?\d)|\d+"
 
 THOUSANDS = r"(?<!\d)(?<!\d[,٬،])\d{1,3}([,٬،])(?:\d{2,3}\1)*\d{3}(?![,٬،]?\d)"
 
-ORDINAL_ENDINGS = r"(?=(?:واں|ویں|وں)(?!\w))"  # ۵ویں is one word: پانچویں
-
 LATIN = r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]"
 
 SPACES = r"[\s\u200b\x00-\x1f\x7f-\x9f]+"
-
-DIGITS = {"words": "Numbers become the words that a reader says", "keep": "Digits of every script become ۰-۹"}
 
 
 def decompose(match: re.Match[str]) -> str:
@@ -117,10 +114,16 @@ def decompose(match: re.Match[str]) -> str:
     return BISMILLAH if match[0] == "\ufdfd" else unicodedata.normalize("NFKC", match[0]).strip()
 
 
-def letters_to(table: dict[str, str]) -> Change:
-    return then(
-        replace(f"[{''.join(table)}]", lambda match: table[match[0]]),
-        replace("|".join(WITH_MARK), lambda match: WITH_MARK[match[0]]),
+def letters_rule(language: Language) -> Rule:
+    table = language.look_alikes
+    some = [" ".join(side) for side in zip(*list(table.items())[:4], strict=True)]
+    return Rule(
+        "letters",
+        f"Letters of other keyboards become {language.name}'s own ({' → '.join(some)})",
+        then(
+            replace("|".join(table), lambda match: table[match[0]]),
+            replace("|".join(WITH_MARK), lambda match: WITH_MARK[match[0]]),
+        ),
     )
 
 
@@ -128,19 +131,25 @@ def without_separators(match: re.Match[str]) -> str:
     return match[0].replace(match[1], "")
 
 
-def urdu_digit(match: re.Match[str]) -> str:
-    return chr(0x06F0 + unicodedata.decimal(match[0]))
+def digits_rule(language: Language, digits: str) -> Rule:
+    if digits == "words":
+        does, numbers = "Numbers become the words that a reader says", _speak(language)
+    else:
+        does = f"Digits of every script become {language.digits[0]}-{language.digits[-1]}"
+        numbers = replace(r"\d", lambda match: language.digits[unicodedata.decimal(match[0])])
+    return Rule("digits", does, then(replace(THOUSANDS, without_separators), numbers))
 
 
-def speak(language: str) -> Change:
-    """Numbers, a percent sign after them and Urdu's ordinal endings to words; a year's ء is not read out."""
+def _speak(language: Language) -> Change:
+    """Numbers, a percent sign after them and ordinal endings (۵ویں → پانچویں) to words; a year's ء is not read out."""
+    ending = rf"(?=(?:{'|'.join(language.ordinals)})(?!\w))" if language.ordinals else "(?!)"
 
     def words(match: re.Match[str]) -> str:
-        said = say_number(match[1], language=language)
-        percent = f" {PERCENT[language]}" if match[2] else ""
+        said = language.say_number(match[1])
+        percent = f" {language.percent}" if match[2] else ""
         return f" {said}{percent}" + ("" if match[3] is not None else " ")
 
-    return replace(rf"({NUMBER})(?:(\s*[%٪])|({ORDINAL_ENDINGS})|ء(?!\w))?", words)
+    return replace(rf"({NUMBER})(?:(\s*[%٪])|({ending})|ء(?!\w))?", words)
 
 
 def lower_latin(text: str) -> tuple[str, int]:
@@ -166,98 +175,60 @@ def zwnj_rule(zwnj: str) -> Rule:
     }[zwnj]
 
 
-PRESENTATION_RULE = Rule(
-    "presentation_forms",
-    "Shaped letters and ligatures (ﺑ, ﷲ) become the letters they stand for",
-    replace(PRESENTATION, decompose),
-)
-
-UNSEEN_RULE = Rule(
-    "unseen",
-    "Byte order marks, direction marks, zero-width joiners and variation selectors are removed",
-    replace(UNSEEN, ""),
-)
-
-TATWEEL_RULE = Rule("tatweel", "The stretching stroke is removed", replace("\u0640+", ""))
-
-HARAKAT_RULES = (
-    Rule("harakat", "Vowel signs are removed: few transcripts write them throughout", replace(HARAKAT, "")),
-    Rule(
-        "superscript_alef",
-        "The small alef of اعلیٰ is removed like a vowel sign",
-        replace(SUPERSCRIPT_ALEF, ""),
-    ),
-)
-
-COMPOSE_RULE = Rule(
-    "compose",
-    "A letter and a mark that form one letter become one code point (Unicode NFC: ا + ٓ → آ)",
-    COMPOSE,
-)
-
-LETTER_RULES = {
-    "ur": Rule("letters", "Letters of other keyboards become Urdu's own (ي ى ك ه → ی ی ک ہ)", letters_to(TO_URDU)),
-    "fa": Rule(
-        "letters",
-        "Letters of other keyboards become Persian's own (ي ى ك ہ → ی ی ک ه)",
-        letters_to(TO_PERSIAN),
-    ),
-}
-
-STRAY_RULE = Rule(
-    "stray_marks",
-    "A madda or hamza that belongs to no letter is removed",
-    then(replace(MADDA_AND_HAMZA, ""), COMPOSE),
-)
-
-LATIN_RULE = Rule("latin", "Latin words are kept, in lower case; every one is counted", lower_latin)
-
-PUNCTUATION_RULE = Rule(
-    "punctuation",
-    "Punctuation and symbols become spaces; an apostrophe inside a Latin word is removed",
-    then(replace(f"(?<={LATIN})['’](?={LATIN})", ""), replace(r"[^\w\s]|_", symbol_to_space)),
-)
-
-DO_CHASHMI_RULE = Rule(
-    "do_chashmi",
-    "ھ becomes ہ where no consonant stands before it to be aspirated (ھے → ہے)",
-    replace(rf"(?<![{ASPIRABLE}\u064B-\u0655])ھ", "ہ"),
-)
-
-SPACES_RULE = Rule(
-    "spaces",
-    "Line breaks, no-break, zero-width and repeated spaces become one space; none at the edges",
-    then(replace(SPACES, " "), replace("^ | $", "")),
-)
-
-
-def rules_of(language: str, *, digits: str, harakat: str, zwnj: str) -> tuple[Rule, ...]:
-    """The rules of one set of options, in the order in which they must run.
+@lru_cache
+def rules_of(language: Language, *, digits: str, harakat: str, zwnj: str) -> tuple[Rule, ...]:
+    """The rules of one language and set of options, in the order in which they must run.
 
     Marks go before letters are composed, letters are settled before anything asks which letter stands before,
     and spaces come last, because most rules leave some.
 
     Args:
-        language: ``"ur"``, ``"fa"`` or ``"none"``.
+        language: Its record says which rules run.
         digits: ``"words"`` or ``"keep"``.
         harakat: ``"remove"`` or ``"keep"``.
         zwnj: ``"seen"``, ``"space"`` or ``"remove"``.
     """
-    if language == "none":
-        return COMPOSE_RULE, SPACES_RULE
-    numbers = speak(language) if digits == "words" else replace(r"\d", urdu_digit)
-    return (
-        PRESENTATION_RULE,
-        UNSEEN_RULE,
-        TATWEEL_RULE,
-        *(HARAKAT_RULES if harakat == "remove" else ()),
-        COMPOSE_RULE,
-        LETTER_RULES[language],
-        STRAY_RULE,
+    ordered = (
+        Rule(
+            "presentation_forms",
+            "Shaped letters and ligatures (ﺑ, ﷲ) become the letters they stand for",
+            replace(PRESENTATION, decompose),
+        ),
+        Rule(
+            "unseen",
+            "Byte order marks, direction marks, zero-width joiners and variation selectors are removed",
+            replace(UNSEEN, ""),
+        ),
+        Rule("tatweel", "The stretching stroke is removed", replace("\u0640+", "")),
+        Rule("harakat", "Vowel signs are removed: few transcripts write them throughout", replace(HARAKAT, "")),
+        Rule("superscript_alef", "The small alef of اعلیٰ is removed like a vowel sign", replace(SUPERSCRIPT_ALEF, "")),
+        Rule(
+            "compose", "A letter and a mark that form one letter become one code point (Unicode NFC: ا + ٓ → آ)", COMPOSE
+        ),
+        letters_rule(language),
+        Rule(
+            "stray_marks",
+            "A madda or hamza that belongs to no letter is removed",
+            then(replace(MADDA_AND_HAMZA, ""), COMPOSE),
+        ),
         zwnj_rule(zwnj),
-        Rule("digits", DIGITS[digits], then(replace(THOUSANDS, without_separators), numbers)),
-        LATIN_RULE,
-        PUNCTUATION_RULE,
-        *((DO_CHASHMI_RULE,) if language == "ur" else ()),
-        SPACES_RULE,
+        digits_rule(language, digits),
+        Rule("latin", "Latin words are kept, in lower case; every one is counted", lower_latin),
+        Rule(
+            "punctuation",
+            "Punctuation and symbols become spaces; an apostrophe inside a Latin word is removed",
+            then(replace(f"(?<={LATIN})['’](?={LATIN})", ""), replace(r"[^\w\s]|_", symbol_to_space)),
+        ),
+        Rule(
+            "do_chashmi",
+            "ھ becomes ہ where no consonant stands before it to be aspirated (ھے → ہے)",
+            replace(rf"(?<![{ASPIRABLE}\u064B-\u0655])ھ", "ہ"),
+        ),
+        Rule(
+            "spaces",
+            "Line breaks, no-break, zero-width and repeated spaces become one space; none at the edges",
+            then(replace(SPACES, " "), replace("^ | $", "")),
+        ),
     )
+    kept = {"harakat", "superscript_alef"} if harakat == "keep" else set()
+    return tuple(rule for rule in ordered if rule.name in language.rules - kept)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
+from asr_helpers.text.languages import code_pages
 from asr_helpers.text.sentences import count_script_letters, script_of, shorten
 
 from ..problems import ERROR, WARNING, Problem
@@ -21,6 +22,8 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 LINE_SEPARATORS = frozenset("\u2028\u2029")
 
+WESTERN = "cp1252"  # what programs of the West read any text as
+
 LOST = "\ufffd"
 
 MANY = 0.5  # share of transcripts that must look misread before the file, not the row, is to blame
@@ -32,7 +35,7 @@ Finding = tuple[str, str]  # value, advice
 Utterance = tuple[str, str]  # id, transcript
 
 
-def check_transcripts(utterances: Iterable[Utterance], *, script: str | None = "arabic") -> list[Problem]:
+def check_transcripts(utterances: Iterable[Utterance], *, script: str | None = None) -> list[Problem]:
     """List what is wrong with each transcript, and the letters of other scripts in the corpus as a whole.
 
     Args:
@@ -100,12 +103,14 @@ def _wrong_script(text: str, *, script: str) -> Finding | None:
 def _undo_misreading(text: str, script: str) -> str | None:
     """Turn the text back into bytes and read them as they were meant; None where that makes no sense.
 
-    Tried: UTF-8 that was read as Windows-1252 or Windows-1256, and Windows-1256 that was read as Windows-1252.
-    Hardly any text is valid UTF-8 by chance, so the result is taken when all its letters are of the script.
+    Tried: UTF-8 that was read as Windows-1252 or as a code page of the script's languages, and such a page that was
+    read as Windows-1252. Hardly any text is valid UTF-8 by chance, so the result is taken when all its letters are of
+    the script.
     """
     if text.isascii():
         return None
-    for read_as, written_as in (("cp1252", "utf-8"), ("cp1256", "utf-8"), ("cp1252", "cp1256")):
+    pages = code_pages(script.lower())
+    for read_as, written_as in [(page, "utf-8") for page in (WESTERN, *pages)] + [(WESTERN, page) for page in pages]:
         data = _to_bytes(text, read_as)
         if data is None:
             continue

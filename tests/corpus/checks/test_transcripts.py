@@ -68,25 +68,25 @@ def test_text_read_through_the_wrong_code_page_is_shown_as_it_was(written_as, re
 
 
 def test_right_text_is_never_taken_for_misread():
-    assert check_transcripts(enumerate(sentences(1000, seed=5))) == []
+    assert check_transcripts(enumerate(sentences(1000, seed=5)), script="arabic") == []
     words = {word for line in sentences(200) for word in line.split()} | {"دک", "عک", "گژ", "چڈ", "غں"}
-    assert check_transcripts(enumerate(words)) == []
+    assert check_transcripts(enumerate(words), script="arabic") == []
 
 
 def test_a_whole_file_misread_is_one_problem_of_the_corpus():
     rows = [(str(i), line.encode().decode("cp1252", errors="replace")) for i, line in enumerate(sentences(30))]
     rows = [(name, text.replace("\ufffd", "")) for name, text in rows]
-    problems = [p for p in check_transcripts(rows) if p.check in ("wrong code page", "wrong script")]
+    problems = [p for p in check_transcripts(rows, script="arabic") if p.check in ("wrong code page", "wrong script")]
     assert problems
     assert all(p.utterance == "" and p.severity == ERROR for p in problems)
-    english = check_transcripts([(str(i), f"sentence {i}") for i in range(30)])
+    english = check_transcripts([(str(i), f"sentence {i}") for i in range(30)], script="arabic")
     assert [(p.check, p.utterance) for p in english] == [("wrong script", "")]
     assert "30 of 30 transcripts, the first: 0" in english[0].value
 
 
 def test_letters_of_other_scripts_are_told_once():
     rows = [("1", "یہ GPS ہے"), ("2", GOOD), ("3", "وہ P ہے")]
-    problems = check_transcripts(rows)
+    problems = check_transcripts(rows, script="arabic")
     assert [(p.severity, p.check, p.utterance) for p in problems] == [(WARNING, "other scripts", "")]
     assert problems[0].value == "P (2), G (1), S (1) in 2 transcripts: 1, 3"
 
@@ -101,7 +101,7 @@ def test_other_scripts_can_be_expected():
 
 def test_problems_come_check_by_check_in_the_order_of_the_rows():
     rows = [("1", "a|b"), ("2", ""), ("3", "ا|"), ("4", ""), ("5", GOOD), ("6", GOOD), ("7", GOOD)]
-    order = [(p.check, p.utterance) for p in check_transcripts(rows)]
+    order = [(p.check, p.utterance) for p in check_transcripts(rows, script="arabic")]
     assert order == [
         ("empty transcript", "2"),
         ("empty transcript", "4"),
