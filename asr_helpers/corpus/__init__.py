@@ -3,7 +3,7 @@
 from .checking import check_corpus, measure_corpus, without_errors
 from .problems import CorpusError, Problem, problems_table
 from .reading import Corpus, read_corpus
-from .splits import shared_between_splits, split_utterances
+from .splits import refuse_shared_texts, shared_between_splits, split_utterances
 
 __all__ = [
     "Corpus",
@@ -13,6 +13,7 @@ __all__ = [
     "measure_corpus",
     "problems_table",
     "read_corpus",
+    "refuse_shared_texts",
     "shared_between_splits",
     "split_utterances",
     "without_errors",

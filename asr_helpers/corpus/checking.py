@@ -14,7 +14,7 @@ import pandas as pd
 
 from asr_helpers.audio.measuring import AudioMeasures, measure
 from asr_helpers.audio.reading import AudioError
-from asr_helpers.text.sentences import count_spoken_letters, sentence_key
+from asr_helpers.text.sentences import count_spoken_letters
 
 from .checks.duplicates import check_repeated_recordings, check_repeated_sentences
 from .checks.rate import check_speaking_rate
@@ -85,7 +85,7 @@ def check_corpus(
     utterances: pd.DataFrame,
     *,
     measured: Iterable[Problem] = (),
-    script: str | None = "arabic",
+    script: str | None = None,
     min_seconds: float = 0.3,
     max_seconds: float = 30.0,
     min_sentences: int = MIN_SENTENCES,
@@ -97,7 +97,7 @@ def check_corpus(
 
     Args:
         corpus: What `read_corpus` gave; its transcripts are checked, recordings that cannot be read included.
-        utterances: What `measure_corpus` gave.
+        utterances: What `measure_corpus` gave, with the column ``sentence_key`` (see `asr_helpers.text`).
         measured: The problems that `measure_corpus` gave.
         script: Every transcript must have a letter of it; see `check_transcripts`.
         min_seconds: Shorter recordings are reported.
@@ -149,7 +149,7 @@ def _too_small(utterances: pd.DataFrame, problems: list[Problem], least: int) ->
     """Report a corpus whose faultless part has too few different sentences for three splits."""
     faulty = {problem.utterance for problem in problems if problem.severity == ERROR}
     usable = utterances[~utterances["id"].isin(faulty)]
-    sentences = int(np.count_nonzero([bool(key) for key in {sentence_key(text) for text in usable["transcript"]}]))
+    sentences = len(set(usable["sentence_key"]) - {""})
     if sentences >= least:
         return []
     told = f"{len(usable)} utterances without an error, {sentences} different sentences"

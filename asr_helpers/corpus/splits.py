@@ -10,13 +10,15 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from asr_helpers.text.sentences import sentence_key
+from asr_helpers.text.sentences import shorten
 
 from .problems import CorpusError
 
-__all__ = ["SPLITS", "shared_between_splits", "split_utterances"]
+__all__ = ["SPLITS", "refuse_shared_texts", "shared_between_splits", "split_utterances"]
 
 SPLITS = ("train", "validation", "test")
+
+SHOWN = 3  # sentences that an error spells out
 
 EXACT_CELLS = 50_000_000  # groups times utterances wanted: up to here the closest size is searched for, in 100 MB
 
@@ -28,29 +30,24 @@ def split_utterances(
     test: float = 0.1,
     seed: int,
     by_speaker: bool = False,
-    by_sentence: bool = True,
-    key: str | None = None,
 ) -> pd.Series:
     """Assign every utterance to a split, whole groups at a time.
 
-    Utterances of one sentence (compared by letters and digits only, see `sentence_key`) stay together, and so do
-    copies of one recording where the column ``digest`` is there; with ``by_speaker`` those of one speaker too, and
-    then whatever is linked through either forms one group. A group's place depends on the seed and its text, not
-    on the order of the rows nor on the process, so the same corpus is split alike everywhere.
+    Utterances of one sentence (whose `sentence_key` is equal) stay together, and so do copies of one recording where
+    the column ``digest`` is there; with ``by_speaker`` those of one speaker too, and then whatever is linked through
+    either forms one group. A group's place depends on the seed and its key, not on the order of the rows nor on the
+    process, so the same corpus is split alike everywhere.
 
     Splits come as close to their shares as whole groups allow: exactly, where single sentences are the groups. With
     few speakers the shares can be far off; look at the counts. Utterances whose speaker is unknown count as one
     speaker, because two of them may be the same person.
 
     Args:
-        utterances: One row an utterance: ``id``, ``transcript``, ``speaker``; perhaps ``digest``.
+        utterances: One row an utterance: ``id``, ``sentence_key``, ``speaker``; perhaps ``digest``.
         validation: Share of the utterances for validation, 0 for none.
         test: Share of the utterances for test, 0 for none.
         seed: Decides which groups go where.
         by_speaker: Keep each speaker within one split.
-        by_sentence: Keep each sentence within one split. Turn it off only where all speakers read the same
-            sentences, and know that the recogniser is then tested on sentences it has seen.
-        key: A column that says which sentences are the same, instead of the transcripts.
 
     Returns:
         ``"train"``, ``"validation"`` or ``"test"``, with the index of ``utterances``.
@@ -60,13 +57,13 @@ def split_utterances(
         ValueError: The shares leave nothing to train on.
     """
     if validation < 0 or test < 0 or validation + test >= 1:
-        raise ValueError(f"validation={validation} and test={test} leave nothing for train; their sum must be below 1")
-    links = _links(utterances, by_speaker=by_speaker, by_sentence=by_sentence, key=key)
+        raise ValueError(f"validation_share {validation} and test_share {test} leave nothing for train; lower them")
+    links = _links(utterances, by_speaker=by_speaker)
     group = _components(utterances["id"].tolist(), links)
     sizes = Counter(group)
     wanted = {name: share for name, share in (("test", test), ("validation", validation)) if share > 0}
     if len(sizes) < len(wanted) + 1:
-        raise CorpusError(_too_few(utterances, len(sizes), len(wanted) + 1, by_speaker, by_sentence))
+        raise CorpusError(_too_few(utterances, len(sizes), len(wanted) + 1, by_speaker))
     order = sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     place: dict[str, str] = {}
     for position, (name, share) in enumerate(wanted.items()):
@@ -77,18 +74,17 @@ def split_utterances(
     return pd.Series([place.get(g, "train") for g in group], index=utterances.index, name="split", dtype="str")
 
 
-def shared_between_splits(utterances: pd.DataFrame, *, key: str | None = None) -> pd.DataFrame:
+def shared_between_splits(utterances: pd.DataFrame) -> pd.DataFrame:
     """Count what each pair of splits has in common; zeros in the first row are what a fair test needs.
 
     Args:
-        utterances: One row an utterance: ``transcript``, ``speaker``, ``split``; perhaps ``digest``.
-        key: A column that says which sentences are the same, instead of the transcripts.
+        utterances: One row an utterance: ``sentence_key``, ``speaker``, ``split``; perhaps ``digest``.
 
     Returns:
         One row each for sentences, speakers and (with ``digest``) recordings: how many distinct ones there are, and
         how many of them each pair of splits shares.
     """
-    columns = {"sentences": _sentences(utterances, key), "speakers": _known(utterances["speaker"])}
+    columns = {"sentences": _known(utterances["sentence_key"]), "speakers": _known(utterances["speaker"])}
     if "digest" in utterances:
         columns["recordings"] = _known(utterances["digest"])
     rows = []
@@ -103,23 +99,40 @@ def shared_between_splits(utterances: pd.DataFrame, *, key: str | None = None) -
     return pd.DataFrame(rows)
 
 
+def refuse_shared_texts(utterances: pd.DataFrame) -> None:
+    """Stop where two splits hold one text: what was learnt would be tested, or choose the checkpoint.
+
+    Args:
+        utterances: One row an utterance: ``id``, ``text`` (normalised; empty ones are passed over), ``split``.
+
+    Raises:
+        CorpusError: Names how many texts, the first of them with their utterances, and the fix.
+    """
+    held = utterances[utterances["text"] != ""]
+    shared = held[held.groupby("text")["split"].transform("nunique") > 1]
+    if len(shared):
+        told = [
+            f"{shorten(text)} in {', '.join(rows['split'] + ' ' + rows['id'])}"
+            for text, rows in shared.groupby("text", sort=False)
+        ]
+        raise CorpusError(
+            f"sentences that stand in more than one split once they are normalised: {len(told)} "
+            f"({'; '.join(told[:SHOWN])}{'; …' if len(told) > SHOWN else ''}). Run notebook 01 again, which keeps each "
+            "in one split, and then 02"
+        )
+
+
 def _known(values: pd.Series) -> list[str]:
     return ["" if pd.isna(value) else str(value) for value in values]
 
 
-def _sentences(utterances: pd.DataFrame, key: str | None) -> list[str]:
-    return _known(utterances[key]) if key else [sentence_key(text) for text in utterances["transcript"]]
-
-
-def _links(utterances: pd.DataFrame, *, by_speaker: bool, by_sentence: bool, key: str | None) -> list[list[str]]:
+def _links(utterances: pd.DataFrame, *, by_speaker: bool) -> list[list[str]]:
     """List, for each reason to stay together, what every utterance carries; ``""`` links nothing."""
-    links = []
-    if by_sentence:
-        links.append([f"sentence {text}" if text else "" for text in _sentences(utterances, key)])
+    links = [[f"sentence {key}" if key else "" for key in _known(utterances["sentence_key"])]]
     if by_speaker:
         speakers = _known(utterances["speaker"])
         if not any(speakers):
-            raise CorpusError("by_speaker is set and no speaker is known; name a speakers file or column, or unset it")
+            raise CorpusError("split_by_speaker is set and no speaker is known; give speakers_file or speaker_column")
         links.append([f"speaker {name}" for name in speakers])
     if "digest" in utterances:
         links.append([f"recording {digest}" if digest else "" for digest in _known(utterances["digest"])])
@@ -201,17 +214,15 @@ def _closest_subset(sizes: list[int], target: int, most: int) -> list[int]:
     return chosen[::-1]
 
 
-def _too_few(utterances: pd.DataFrame, groups: int, needed: int, by_speaker: bool, by_sentence: bool) -> str:
+def _too_few(utterances: pd.DataFrame, groups: int, needed: int, by_speaker: bool) -> str:
     """Say why the utterances cannot fill the splits, and what would help."""
+    fix = "or set validation_share or test_share to 0"
     if not by_speaker:
-        what = "sentences" if by_sentence else "recordings"
-        return f"{groups} different {what} cannot fill {needed} splits; record more, or set validation or test to 0"
+        return f"{groups} different sentences cannot fill {needed} splits; record more, {fix}"
     counts = Counter(_known(utterances["speaker"]))
     told = ", ".join(f"{name or 'unknown'}: {n}" for name, n in counts.most_common(6))
     told = f"{len(counts)} speakers ({told}{', …' if len(counts) > 6 else ''})"
-    if by_sentence and len(counts) >= needed:
-        return (
-            f"{told} share sentences, so that only {groups} of the {needed} groups needed stand apart; "
-            "set by_speaker=False (to test unseen sentences) or by_sentence=False (to test unseen speakers)"
-        )
-    return f"{told} cannot fill {needed} splits; set by_speaker=False, or validation or test to 0"
+    cause = f"cannot fill {needed} splits"
+    if len(counts) >= needed:
+        cause = f"share sentences, so that only {groups} of the {needed} groups needed stand apart"
+    return f"{told} {cause}; set split_by_speaker to false, {fix}"

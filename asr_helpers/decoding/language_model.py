@@ -6,9 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+
+from asr_helpers.text.sentences import sentence_key
 
 __all__ = [
     "Leak",
@@ -32,6 +35,8 @@ FALLBACK = (0.5, 1.0, 1.5)  # discounts where a small text allows no estimate; K
 NEVER = -99.0  # log10 probability that ARPA files give <s>, which is only ever a context
 
 LONG = 4  # words; shorter test sentences ("thank you") are everyday phrases, and only count as a line of their own
+
+FIRST = 8  # letters by which a long test sentence is looked up; four words have more
 
 SHOWN = 3  # leaks that an error spells out
 
@@ -257,32 +262,28 @@ def find_leaks(texts: Iterable[str], references: Iterable[str]) -> list[Leak]:
     """Find lines that are a test sentence, or that hold one of four words or more among other words.
 
     A language model that has read the test sentences recites them, and the measured error says nothing about
-    other speech. Both sides have to be normalised alike.
+    other speech. Both sides have to come from one `Normaliser`; they are compared by their `sentence_key`, as the
+    splits are, so that a space or a capital more hides nothing.
 
     Args:
         texts: Normalised lines that a language model is to be estimated from.
         references: Normalised transcripts of the test split.
     """
-    whole, beginning = _index(references)
+    sentences = {key: " ".join(text.split()) for text in references if (key := sentence_key(text))}
+    beginning = defaultdict(list)  # the long ones by their first letters, so that one pass over a text finds all
+    for key, sentence in sentences.items():
+        if len(sentence.split()) >= LONG:
+            beginning[key[:FIRST]].append(key)
     leaks = []
     for line, text in enumerate(texts):
-        words = tuple(text.split())
-        found = {words} & whole
-        for i in range(len(words) - LONG + 1):
-            sentences = beginning.get(words[i : i + LONG], ())
-            found |= {s for s in sentences if words[i : i + len(s)] == s}
-        leaks += [Leak(line, " ".join(sentence)) for sentence in sorted(found)]
+        words = [sentence_key(word) for word in text.split()]
+        letters, edges = "".join(words), list(accumulate(map(len, words), initial=0))
+        found = {letters} & sentences.keys()
+        for start in edges[:-1]:
+            keys = beginning.get(letters[start : start + FIRST], ())
+            found |= {key for key in keys if letters.startswith(key, start) and start + len(key) in edges}
+        leaks += [Leak(line, sentences[key]) for key in sorted(found)]
     return leaks
-
-
-def _index(references: Iterable[str]) -> tuple[set[tuple[str, ...]], dict[tuple[str, ...], list]]:
-    """Test sentences as words, and the long ones by their first words, so that one pass over a text finds all."""
-    whole = {tuple(text.split()) for text in references} - {()}
-    beginning = defaultdict(list)
-    for sentence in whole:
-        if len(sentence) >= LONG:
-            beginning[sentence[:LONG]].append(sentence)
-    return whole, beginning
 
 
 def refuse_leaks(texts: Sequence[str], references: Iterable[str]) -> None:
@@ -297,7 +298,7 @@ def refuse_leaks(texts: Sequence[str], references: Iterable[str]) -> None:
         raise ValueError(
             f"the language model's text holds {sentences} test sentence{'s' * (sentences != 1)} "
             f"({shown}{'; …' if len(leaks) > SHOWN else ''}): a score with it would be worthless. "
-            "Leave these lines out (asr_helpers.leaks.without_leaks), or split the corpus by sentence"
+            "Leave these lines out (asr_helpers.decoding.language_model.without_leaks), or split the corpus by sentence"
         )
 
 

@@ -9,28 +9,25 @@ __all__ = ["count_script_letters", "count_spoken_letters", "script_of", "sentenc
 
 DIGIT_LETTERS = 4  # a digit is read out as a word of about so many letters
 
-# Spellings of one Urdu or Persian letter that keyboards and code pages mix, and marks that writers leave out at will.
-SAME_LETTER = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ە": "ہ", "ه": "ہ"})
-
-ARABIC_MARKS = frozenset(chr(c) for c in (*range(0x064B, 0x0653), 0x0656, 0x0657, 0x0670, 0x0640))
+VOWEL_POINTS = range(10, 37)  # combining classes of Hebrew's, Arabic's and Syriac's, which are left out at will
 
 
-@functools.lru_cache(maxsize=1 << 20)
 def sentence_key(text: str) -> str:
-    """Reduce a transcript to what makes it the same sentence: its letters and digits, nothing else.
+    """Reduce a normalised transcript to what makes it the same sentence: its letters and digits, nothing else.
 
-    Splits must not share a sentence only because one copy has a full stop, a capital, a vowel mark or an Arabic ي.
-    Written for grouping raw transcripts; what the recogniser learns is normalised by `asr_helpers.text`.
+    Splits must not share a sentence only because one copy has a space, a full stop, a capital or a vowel point more.
+    What else writers vary is the normaliser's: give its text, never the transcript as written.
 
     Args:
-        text: A transcript as written.
+        text: What the run's `Normaliser` makes of a transcript.
 
     Returns:
         The key; ``""`` where nothing is left.
     """
-    decomposed = unicodedata.normalize("NFKC", text).casefold()
-    kept = (c for c in decomposed if unicodedata.category(c)[0] in "LMN" and c not in ARABIC_MARKS)
-    return "".join(kept).translate(SAME_LETTER)
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(
+        c for c in plain if unicodedata.category(c)[0] in "LMN" and unicodedata.combining(c) not in VOWEL_POINTS
+    )
 
 
 def count_spoken_letters(text: str) -> int:

@@ -18,12 +18,19 @@ from asr_helpers.corpus.checks.rate import check_speaking_rate, expected_seconds
 from asr_helpers.corpus.checks.recordings import check_recordings
 from asr_helpers.corpus.problems import ERROR, WARNING, Problem, problems_table
 from asr_helpers.corpus.reading import Corpus, read_corpus
+from asr_helpers.text.normaliser import Normaliser
+from asr_helpers.text.sentences import sentence_key
+
+
+def with_keys(utterances):
+    keys = [sentence_key(Normaliser("ur")(text)) for text in utterances["transcript"]]
+    return utterances.assign(sentence_key=pd.Series(keys, dtype="str", index=utterances.index))
 
 
 def check(root, **options):
     corpus = read_corpus(root)
     utterances, measured = measure_corpus(corpus, progress=False)
-    return check_corpus(corpus, utterances, measured=measured, **options)
+    return check_corpus(corpus, with_keys(utterances), measured=measured, script="arabic", **options)
 
 
 def named(problems):
@@ -71,7 +78,7 @@ def test_an_empty_corpus_is_measured_and_too_small(tmp_path):
     utterances, problems = measure_corpus(corpus, progress=False)
     assert len(utterances) == 0
     assert utterances.columns.tolist() == [*rows.columns, *MEASURES]
-    assert named(check_corpus(corpus, utterances, measured=problems)) == [(ERROR, "too small to split", "")]
+    assert named(check_corpus(corpus, with_keys(utterances), measured=problems)) == [(ERROR, "too small to split", "")]
 
 
 def bad_corpus(root):
@@ -144,12 +151,13 @@ def test_dropping_what_has_an_error_mends_the_corpus(numbered_corpus):
     root = bad_corpus(numbered_corpus(40))
     corpus = read_corpus(root)
     utterances, measured = measure_corpus(corpus, progress=False)
-    problems = check_corpus(corpus, utterances, measured=measured)
+    utterances = with_keys(utterances)
+    problems = check_corpus(corpus, utterances, measured=measured, script="arabic")
     faulty = {p.utterance for p in problems if p.severity == ERROR}
     assert "" not in faulty
     kept = Corpus(root, corpus.layout, corpus.rows[~corpus.rows["id"].isin(faulty)], [])
     rest = utterances[~utterances["id"].isin(faulty)]
-    assert [p for p in check_corpus(kept, rest) if p.severity == ERROR] == []
+    assert [p for p in check_corpus(kept, rest, script="arabic") if p.severity == ERROR] == []
 
 
 def test_the_table_is_the_same_in_every_process(numbered_corpus):
@@ -158,7 +166,8 @@ def test_the_table_is_the_same_in_every_process(numbered_corpus):
         "import sys; from asr_helpers.corpus.reading import read_corpus; from asr_helpers.corpus.checking import *\n"
         "from asr_helpers.corpus.problems import problems_table\n"
         "corpus = read_corpus(sys.argv[1]); utterances, found = measure_corpus(corpus, progress=False)\n"
-        "print(problems_table(check_corpus(corpus, utterances, measured=found)).to_csv())"
+        "utterances['sentence_key'] = utterances['transcript']\n"
+        "print(problems_table(check_corpus(corpus, utterances, measured=found, script='arabic')).to_csv())"
     )
     tables = [
         subprocess.run(
@@ -328,14 +337,16 @@ def test_equal_utterances_have_no_spread_and_no_problem():
 
 def utterances(transcripts, speakers=None, digests=None):
     count = len(transcripts)
-    return pd.DataFrame(
-        {
-            "id": [str(i) for i in range(1, count + 1)],
-            "transcript": transcripts,
-            "speaker": pd.Series(speakers or [None] * count, dtype="str"),
-            "digest": digests or [f"d{i}" for i in range(count)],
-            "seconds": 1.0,
-        }
+    return with_keys(
+        pd.DataFrame(
+            {
+                "id": [str(i) for i in range(1, count + 1)],
+                "transcript": transcripts,
+                "speaker": pd.Series(speakers or [None] * count, dtype="str"),
+                "digest": digests or [f"d{i}" for i in range(count)],
+                "seconds": 1.0,
+            }
+        )
     )
 
 
@@ -344,6 +355,8 @@ def test_a_sentence_read_again_is_told_with_all_its_places():
     problems = check_repeated_sentences(utterances([*lines, f"{lines[1]}۔", lines[1]]))
     assert named(problems) == [(WARNING, "same sentence", "2")]
     assert problems[0].value.endswith("also in 4, 5")
+    spelt = check_repeated_sentences(utterances([*lines, "5 ھے", "پانچ ہے", "ہوۓ", "ہوئے"]))
+    assert [p.value for p in spelt] == ["«5 ھے» also in 5", "«ہوۓ» also in 7"]
 
 
 def test_a_sentence_read_by_several_speakers_is_told_once_for_all():

@@ -11,13 +11,19 @@ import pytest
 from conftest import sentences
 
 from asr_helpers.corpus.problems import CorpusError
-from asr_helpers.corpus.splits import _choose, shared_between_splits, split_utterances
+from asr_helpers.corpus.splits import SPLITS, _choose, refuse_shared_texts, shared_between_splits, split_utterances
+from asr_helpers.text.normaliser import Normaliser
+from asr_helpers.text.sentences import sentence_key
+
+URDU = Normaliser("ur")
 
 
 def table(transcripts, speakers=None, **more):
-    speakers = [None] * len(transcripts) if speakers is None else speakers
+    speakers = pd.Series([None] * len(transcripts) if speakers is None else speakers, dtype="str")
     ids = [str(i) for i in range(1, len(transcripts) + 1)]
-    return pd.DataFrame({"id": ids, "transcript": transcripts, "speaker": pd.Series(speakers, dtype="str"), **more})
+    texts = [URDU(transcript) for transcript in transcripts]
+    keys = [sentence_key(text) for text in texts]
+    return pd.DataFrame({"id": ids, "text": texts, "sentence_key": keys, "speaker": speakers, **more})
 
 
 def with_split(utterances, **options):
@@ -46,6 +52,42 @@ def test_a_sentence_stays_in_one_split_however_it_is_written():
     assert sizes(utterances["split"]) == {"train": 144, "validation": 48, "test": 48}
 
 
+TWINS = [("ھے", "ہے"), ("5", "پانچ"), ("أب", "اب"), ("ہوۓ", "ہوئے"), ("۵۰٪", "پچاس فیصد")]  # one text after 02
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_normalised_sentence_is_in_two_splits_however_it_is_written(seed):
+    base = sentences(20)
+    pairs = [[f"{line} {twin}" for twin in TWINS[i % len(TWINS)]] for i, line in enumerate(base)]
+    utterances = with_split(table([text for pair in pairs for text in pair]), seed=seed, test=0.2)
+    assert utterances["text"].nunique() == 20
+    assert utterances.groupby("text")["split"].nunique().max() == 1
+    assert set(utterances["split"]) == set(SPLITS)
+    assert shared_between_splits(utterances).set_index("what").loc["sentences"].tolist() == [20, 0, 0, 0]
+    refuse_shared_texts(utterances)
+
+
+@pytest.mark.parametrize(
+    ("splits", "says"),
+    [
+        (["train", "test", "train"], r"normalised: 1 \(«پانچ لوگ» in train 1, test 2\)\. Run notebook 01"),
+        (["train", "validation", "train"], r"«پانچ لوگ» in train 1, validation 2\)"),
+        (["validation", "test", "train"], r"«پانچ لوگ» in validation 1, test 2\)"),
+    ],
+)
+def test_a_normalised_sentence_in_two_splits_is_refused_with_its_rows_and_the_fix(splits, says):
+    utterances = table(["5 لوگ", "پانچ لوگ", "کتاب", "؟", "۔"]).assign(split=[*splits, "train", "test"])
+    with pytest.raises(CorpusError, match=says):
+        refuse_shared_texts(utterances)
+    refuse_shared_texts(utterances.assign(split="train"))
+
+
+def test_of_many_shared_sentences_the_first_are_named():
+    utterances = pd.concat([table(sentences(9)).assign(split=split) for split in ("train", "test")])
+    with pytest.raises(CorpusError, match=r"normalised: 9 \(.* in train 3, test 3; …\)\. Run notebook 01"):
+        refuse_shared_texts(utterances)
+
+
 def test_other_seeds_split_otherwise():
     utterances = table(sentences(100))
     tests = {tuple(np.flatnonzero(split_utterances(utterances, seed=seed) == "test")) for seed in range(20)}
@@ -60,8 +102,8 @@ def test_every_utterance_is_as_likely_to_be_tested():
 
 def test_the_order_of_rows_and_the_index_do_not_matter():
     rng = np.random.default_rng(0)
-    utterances = table([*sentences(50), *sentences(30)], list("abcdefgh") * 10)
-    for options in ({}, {"by_speaker": True, "by_sentence": False}):
+    utterances = table([*sentences(50), *sentences(30)], [f"s{i % 50 // 5}" for i in range(80)])
+    for options in ({}, {"by_speaker": True}):
         split = split_utterances(utterances, seed=7, **options)
         shuffled = utterances.sample(frac=1, random_state=rng.integers(1 << 30))
         again = split_utterances(shuffled, seed=7, **options)
@@ -72,11 +114,11 @@ def test_the_order_of_rows_and_the_index_do_not_matter():
 
 def test_the_hash_seed_of_the_process_does_not_matter(tmp_path):
     program = (
-        "import pandas as pd; from asr_helpers.splits import split_utterances\n"
-        "rows = [(str(i), f'جملہ {i % 37}', f's{i % 9}') for i in range(90)]\n"
-        "u = pd.DataFrame(rows, columns=['id', 'transcript', 'speaker'])\n"
+        "import pandas as pd; from asr_helpers.corpus.splits import split_utterances\n"
+        "rows = [(str(i), f'جملہ {i % 45}', f's{i % 15}') for i in range(90)]\n"
+        "u = pd.DataFrame(rows, columns=['id', 'sentence_key', 'speaker'])\n"
         "print(list(split_utterances(u, seed=5)))\n"
-        "print(list(split_utterances(u, seed=5, by_speaker=True, by_sentence=False)))"
+        "print(list(split_utterances(u, seed=5, by_speaker=True)))"
     )
     outputs = {
         subprocess.run(
@@ -112,7 +154,7 @@ def test_speakers_who_share_sentences_are_one_group():
     lines = sentences(90)
     speakers = [f"s{i // 10}" for i in range(90)]
     utterances = table(lines, speakers)
-    utterances.loc[15, "transcript"] = utterances.loc[5, "transcript"]  # s1 reads a sentence of s0
+    utterances.loc[15, "sentence_key"] = utterances.loc[5, "sentence_key"]  # s1 reads a sentence of s0
     split = split_utterances(utterances, seed=2, by_speaker=True, validation=0.2, test=0.2)
     assert split[:20].nunique() == 1
     assert utterances.assign(split=split).groupby("speaker")["split"].nunique().max() == 1
@@ -125,12 +167,6 @@ def test_copies_of_a_recording_stay_together():
     assert shared.loc["recordings"].tolist() == [25, 0, 0, 0]
     unknown = split_utterances(table(sentences(50), digest=[None] * 50), seed=0)
     assert sizes(unknown) == {"train": 40, "validation": 5, "test": 5}
-
-
-def test_a_column_can_say_which_sentences_are_the_same():
-    utterances = with_split(table(sentences(40), prompt=[f"p{i // 4}" for i in range(40)]), seed=0, key="prompt")
-    assert shared_between_splits(utterances, key="prompt").set_index("what").loc["sentences"].tolist() == [10, 0, 0, 0]
-    assert utterances.groupby("prompt")["split"].nunique().max() == 1
 
 
 def test_unknown_speakers_count_as_one():
@@ -169,26 +205,18 @@ def test_no_split_is_empty_where_there_are_groups_enough():
         (
             table(sentences(50), ["آمنہ"] * 30 + ["بلال"] * 20),
             {"by_speaker": True},
-            r"2 speakers \(آمنہ: 30, بلال: 20\) cannot fill 3 splits; set by_speaker=False",
+            r"2 speakers \(آمنہ: 30, بلال: 20\) cannot fill 3 splits; set split_by_speaker to false, or",
         ),
         (
             table(sentences(10) * 5, [f"s{i // 10}" for i in range(50)]),
             {"by_speaker": True},
-            r"5 speakers \(s0: 10.*share sentences, so that only 1 of the 3 groups .* by_sentence=False",
+            r"5 speakers \(s0: 10.*share sentences, so that only 1 of the 3 groups .*; set split_by_speaker to false",
         ),
     ],
 )
 def test_too_few_groups_are_an_error_with_counts_and_a_fix(utterances, options, says):
     with pytest.raises(CorpusError, match=says):
         split_utterances(utterances, seed=0, **options)
-
-
-def test_speakers_of_the_same_sentences_can_be_split_by_speaker_alone():
-    utterances = table(sentences(10) * 5, [f"s{i // 10}" for i in range(50)])
-    utterances = with_split(utterances, seed=0, by_speaker=True, by_sentence=False, validation=0.2, test=0.2)
-    shared = shared_between_splits(utterances).set_index("what")
-    assert shared.loc["speakers"].tolist() == [5, 0, 0, 0]
-    assert shared.loc["sentences"].tolist() == [10, 10, 10, 10], "and the table says what that costs"
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (-0.1, 0.1), (0.1, 1.0)])

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 
 import pandas as pd
 
-from asr_helpers.text.sentences import sentence_key, shorten
+from asr_helpers.text.sentences import shorten
 
 from ..problems import ERROR, WARNING, Problem
 
@@ -21,10 +21,10 @@ def check_repeated_sentences(utterances: pd.DataFrame) -> list[Problem]:
     different speakers read the same sentences, because many corpora are made so.
 
     Args:
-        utterances: ``id``, ``transcript``, ``speaker``.
+        utterances: ``id``, ``transcript``, ``sentence_key``, ``speaker``.
     """
     problems, across = [], []
-    for rows in _groups(sentence_key(text) for text in utterances["transcript"]):
+    for rows in _groups(utterances["sentence_key"]):
         same = utterances.iloc[rows]
         if same["speaker"].notna().all() and same["speaker"].is_unique:
             across.append(same)
@@ -44,13 +44,14 @@ def check_repeated_recordings(utterances: pd.DataFrame) -> list[Problem]:
     """Report recordings whose samples are equal: an error where their transcripts differ, as one must be wrong.
 
     Args:
-        utterances: ``id``, ``transcript``, ``digest``, ``seconds``; those without length are passed over.
+        utterances: ``id``, ``transcript``, ``sentence_key``, ``digest``, ``seconds``; those without length are passed
+            over.
     """
     heard = utterances[utterances["seconds"] > 0]
     problems = []
     for rows in _groups(heard["digest"]):
         same = heard.iloc[rows]
-        if same["transcript"].map(sentence_key).nunique() == 1:
+        if same["sentence_key"].nunique() == 1:
             told = f"the samples of {_list(same['id'].iloc[1:])}, and its text"
             advice = "keep one of them"
             problems.append(Problem(WARNING, "same recording", same["id"].iloc[0], told, advice))
