@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from asr_helpers.run.folder import NOTEBOOKS
-from asr_helpers.run.runner import run_notebooks
+from asr_helpers.run.runner import declared_parameters, run_notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOKS = [ROOT / "notebooks" / f"{stem}.ipynb" for stem in NOTEBOOKS.values()]
@@ -46,6 +46,17 @@ def test_its_parameters_are_annotated_literals_each_with_a_comment(book):
         assert isinstance(node, ast.AnnAssign), line
         ast.literal_eval(node.value)
         assert "  # " in line, f"say what it means: {line}"
+
+
+def test_a_parameter_of_several_notebooks_has_one_default():
+    found = {}
+    for path in BOOKS:
+        for name, value in declared_parameters(path).items():
+            found.setdefault(name, {})[path.stem] = value
+    differ = {name: values for name, values in found.items() if len(set(values.values())) > 1}
+    assert not differ
+    lines = [set(tagged(nbformat.read(path, 4), "parameters")[0].source.splitlines()) for path in BOOKS[:2]]
+    assert {line.split(":")[0] for line in lines[0] & lines[1]} >= {"run_folder", "language", "digits"}
 
 
 def test_every_code_cell_is_introduced_and_short(book):

@@ -138,6 +138,24 @@ class Run:
         path = self.folder / "manifest.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
+    def require_same(self, notebook: str, **parameters: Any) -> None:
+        """Refuse parameters that differ from those with which an earlier notebook made what this one reads.
+
+        Args:
+            notebook: Number of the earlier notebook.
+            parameters: This notebook's values.
+
+        Raises:
+            ValueError: Names the parameter, both values, and the fix.
+        """
+        made_with = self.manifest.get(notebook, {}).get("parameters", {})
+        for name, value in parameters.items():
+            if made_with.get(name) != value:
+                raise ValueError(
+                    f"{name} is {value!r} here, and notebook {NOTEBOOKS[notebook]} ran with {made_with.get(name)!r}: "
+                    f"give both the same {name}, and run {NOTEBOOKS[notebook]} again if it is the other that is right"
+                )
+
     def record(
         self,
         notebook: str,

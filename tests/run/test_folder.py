@@ -35,6 +35,21 @@ def test_the_manifest_grows_and_checks_what_a_notebook_promised(tmp_path):
     assert manifest["02"]["versions"]["torch"] and manifest["02"]["device"]
 
 
+def test_a_parameter_that_differs_from_an_earlier_notebooks_is_refused(tmp_path):
+    run = open_run(tmp_path / "run")
+    run.write_json("corpus", {})
+    run.record("01", parameters={"language": "ur", "digits": "words", "seed": 1}, artifacts=["corpus"])
+    run.require_same("01", language="ur", digits="words")
+    with pytest.raises(
+        ValueError, match=r"^language is 'fa' here, and notebook 01_data_\w+ ran with 'ur': give .* lan"
+    ):
+        run.require_same("01", language="fa", digits="words")
+    with pytest.raises(ValueError, match=r"^digits is 'keep' here, .* ran with 'words'"):
+        run.require_same("01", language="ur", digits="keep")
+    with pytest.raises(ValueError, match=r"notebook 02_vocab_and_tokenizer ran with None"):
+        run.require_same("02", language="ur")
+
+
 def test_a_fingerprint_sees_content_and_names(tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     for folder in (a, b):
