@@ -19,7 +19,7 @@ from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_json
 
 from .alignment import align
-from .hypotheses import FrameClock, Hypothesis, collapse
+from .hypotheses import FrameClock, Hypothesis
 from .language_model import RESERVED, UNKNOWN, estimate, refuse_leaks, write_arpa
 
 __all__ = ["MAX_ORDER", "UNITS", "BeamSearch", "Weights", "write_language_model"]
@@ -169,8 +169,7 @@ class BeamSearch:
         if self.unit == "words":
             return " ".join(self.words[i] for i in found[0].words if i >= 0)
         path = found[0].tokens[1 : 1 + len(log_probs)]  # before the first frame and after the last: a boundary
-        letters = (self.alphabet.tokens[i] for i in collapse(path, self.alphabet.blank))
-        return " ".join("".join(letters).replace(self.alphabet.tokens[self.alphabet.boundary], " ").split())
+        return self.alphabet.spell(path)
 
     def hypothesis(self, log_probs: np.ndarray, clock: FrameClock) -> Hypothesis:
         """Find the likeliest text and align it: times and confidences are those of the frames, as in ``greedy``.
@@ -193,7 +192,7 @@ class BeamSearch:
 
     def _decoder(self) -> Any:
         """A decoder of flashlight-text with the present weights."""
-        lib, alphabet, outputs = self._library, self.alphabet, len(self.alphabet.tokens)
+        lib, alphabet, outputs = self._library, self.alphabet, len(self.alphabet)
         shared = {
             "beam_size": self.beam,
             "beam_size_token": min(outputs, TOKENS) if self._tree is None else outputs,
@@ -213,7 +212,7 @@ class BeamSearch:
 
     def _spellings(self) -> Any:
         """The words as a tree of letters, each node with the best score of the words below it (look-ahead)."""
-        tree = self._library.Trie(len(self.alphabet.tokens), self.alphabet.boundary)
+        tree = self._library.Trie(len(self.alphabet), self.alphabet.boundary)
         state = self._model.start(False)
         for i, word in enumerate(self.words):
             spelling = [*self.alphabet.encode(word), self.alphabet.boundary]

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from asr_helpers.analysis.metrics import error_counts
-from asr_helpers.decoding.hypotheses import collapse
-from asr_helpers.model.vocabulary import Alphabet, spell
+from asr_helpers.model.vocabulary import Alphabet
 
 __all__ = ["SUMS", "Meter", "Tally", "frame_counts", "spoken_shares"]
 
@@ -55,7 +54,7 @@ class Tally:
         )
         errors = [0, 0, 0, 0]
         for name, text, path in zip(piece["ids"], piece["text"], ids.cpu().numpy(), strict=True):
-            hypothesis = spell(collapse(path, self.alphabet.blank), self.alphabet)
+            hypothesis = self.alphabet.spell(path)
             self.hypotheses[name] = (text, hypothesis)
             words, letters = error_counts(text, hypothesis)
             counted = words.errors, words.length, letters.errors, letters.length

@@ -183,7 +183,7 @@ def _labels(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) 
     yield Check("blank id", said, advice, ERROR)
 
     ids = np.concatenate([np.zeros(0, dtype=int), *(np.asarray(label, dtype=int) for label in rows["labels"])])
-    outputs, tokens, highest = trainer.model.lm_head.out_features, len(trainer.alphabet.tokens), ids.max(initial=0)
+    outputs, tokens, highest = trainer.model.lm_head.out_features, len(trainer.alphabet), ids.max(initial=0)
     fits = outputs == tokens and highest < outputs
     advice = "" if fits else "model, processor and dataset must come from one run: begin again with notebook 02"
     said = f"{outputs} outputs, {tokens} tokens, highest label {highest}"

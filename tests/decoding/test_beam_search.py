@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from asr_helpers.decoding.beam_search import BeamSearch, Weights, write_language_model
-from asr_helpers.decoding.hypotheses import FrameClock, collapse, greedy
+from asr_helpers.decoding.hypotheses import FrameClock, greedy
 from asr_helpers.decoding.language_model import estimate
-from asr_helpers.model.vocabulary import Alphabet
+from asr_helpers.model.vocabulary import Alphabet, collapse
 
 pytest.importorskip("flashlight.lib.text")
 
