@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.text.languages import fold
 
 from .confusions import letter_audio, some
@@ -21,8 +22,6 @@ __all__ = ["errors_by_cause", "ids_by_cause"]
 RARE = 50  # times in training: a letter heard less often than this is called rare
 
 FAST = 0.95  # quantile of the training utterances' letters per second
-
-CLIPPED = 0.001  # share of samples at full scale
 
 NOISY = 15.0  # dB, speech over background
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.corpus.splits import SPLITS
 from asr_helpers.storage import require_free_space, write_json
 
 from .reading import load_prepared
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 __all__ = ["prepare_dataset"]
-
-SPLITS = ("train", "validation", "test")
 
 LEFT_OUT = ["id", "reason", "value", "advice"]
 

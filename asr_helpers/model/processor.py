@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.storage import write_json
 
 from .vocabulary import BLANK, BOUNDARY, SPECIALS, UNKNOWN
@@ -25,8 +26,6 @@ __all__ = [
     "make_tokenizer",
     "round_trip",
 ]
-
-SAMPLING_RATE = 16_000  # Hz, of every Wav2Vec2 checkpoint
 
 
 def encode(text: str, vocab: Mapping[str, int]) -> list[int]:
@@ -87,7 +86,9 @@ def make_feature_extractor(checkpoint: str | Path | None = None) -> Wav2Vec2Feat
     if not found:
         return Wav2Vec2FeatureExtractor(return_attention_mask=True)
     if found.get("sampling_rate", SAMPLING_RATE) != SAMPLING_RATE:
-        raise ValueError(f"{checkpoint} expects {found['sampling_rate']} Hz; choose a checkpoint for 16,000 Hz")
+        raise ValueError(
+            f"{checkpoint} expects {found['sampling_rate']} Hz; choose a checkpoint for {SAMPLING_RATE:,} Hz"
+        )
     return Wav2Vec2FeatureExtractor.from_dict(found | {"return_attention_mask": True})
 
 

@@ -17,7 +17,7 @@ __all__ = ["SUMS", "Meter", "Tally", "frame_counts", "spoken_shares"]
 SUMS = ("frames", "blank", "utterances", "empty", "tokens", "unknown")
 
 
-TOTALS = (*SUMS, "loss", "word_errors", "words", "letter_errors", "letters")
+TOTALS = (*SUMS, "loss", "word_errors", "words", "character_errors", "characters")
 
 
 @dataclass
@@ -56,8 +56,8 @@ class Tally:
         for name, text, path in zip(piece["ids"], piece["text"], ids.cpu().numpy(), strict=True):
             hypothesis = self.alphabet.spell(path)
             self.hypotheses[name] = (text, hypothesis)
-            words, letters = error_counts(text, hypothesis)
-            counted = words.errors, words.length, letters.errors, letters.length
+            words, characters = error_counts(text, hypothesis)
+            counted = words.errors, words.length, characters.errors, characters.length
             errors = [a + b for a, b in zip(errors, counted, strict=True)]
         own = torch.tensor([losses.double().sum().item(), *errors], dtype=torch.float64)
         self.sums += torch.cat([counts.cpu(), own])
@@ -69,7 +69,7 @@ class Tally:
         return {
             "loss": count["loss"] / max(1.0, count["utterances"]),
             "wer": count["word_errors"] / max(1.0, count["words"]),
-            "cer": count["letter_errors"] / max(1.0, count["letters"]),
+            "cer": count["character_errors"] / max(1.0, count["characters"]),
             **spoken_shares(count),
             "utterances": count["utterances"],
         }

@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import torch
 
+from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.exact import is_exact
 from asr_helpers.model.frames import ctc_frames_needed, output_frames
 
@@ -26,8 +27,6 @@ __all__ = ["PREFLIGHT_COLUMNS", "preflight", "preflight_lines", "require_no_erro
 OK, WARNING, ERROR = "ok", "warning", "error"
 
 PREFLIGHT_COLUMNS = ["check", "value", "verdict", "advice"]
-
-SAMPLING_RATE = 16_000
 
 STREAMED = 256  # rows of a stream that are looked at
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.audio.reading import SAMPLING_RATE
 
 from ..problems import ERROR, WARNING, Problem
@@ -21,8 +22,6 @@ SILENCE_DB = -60.0  # dBFS
 NEAR_SILENCE_DB = -45.0  # dBFS
 
 NO_CONTRAST_DB = 5.0  # snr_db; white noise has 0.5 to 1.3, the least of those clips with speech 10.4
-
-CLIPPED = 1e-3  # share of samples; the loudest of those clips, which are not distorted, has 0.0002
 
 Finding = tuple[str, str]  # value, advice
 
