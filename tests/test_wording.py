@@ -1,6 +1,8 @@
 """Sizes, times, quotes and lists are said as people say them."""
 
 import doctest
+import re
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,20 @@ SAID = [
 @pytest.mark.parametrize(("said", "expected"), SAID)
 def test_it_is_said_as_people_say_it(said, expected):
     assert said == expected
+
+
+OWN_WAYS = {
+    "a list that counts its rest": r"\{len\(\w+\) - [^}]*\} more|…['\"] if len\(",
+    "a quotation": "«",
+    "a size": r"\} [kMG]B\b",
+}
+
+
+@pytest.mark.parametrize("way", OWN_WAYS)
+def test_no_other_module_has_a_way_of_its_own(way):
+    modules = (path for path in Path(wording.__file__).parent.rglob("*.py") if path.name != "wording.py")
+    found = [path.name for path in modules if re.search(OWN_WAYS[way], path.read_text("utf-8"))]
+    assert not found, f"{way} lies in {found}; asr_helpers.wording says it"
 
 
 def test_the_examples_hold():

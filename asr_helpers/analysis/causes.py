@@ -11,8 +11,9 @@ import pandas as pd
 
 from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.text.languages import fold
+from asr_helpers.wording import listed
 
-from .confusions import letter_audio, some
+from .confusions import first_few, letter_audio
 from .edits import word_edits
 from .label_errors import suspicious_edits
 from .metrics import LEVEL, RESAMPLES, bootstrap_rates
@@ -175,7 +176,7 @@ def measure(found: Found, evidence: Evidence, *, seed: int, resamples: int, exam
         "excess": float(total.errors if found.always else max(0, total.errors - elsewhere * total.words)),
         "clear": clear,
         "advice": found.advice if clear else f"{doubt(wer, elsewhere)} {found.advice}",
-        "examples": some(worst.index, examples),
+        "examples": first_few(worst.index, examples),
     }
 
 
@@ -189,11 +190,10 @@ def doubt(wer: float, elsewhere: float) -> str:
 REST = "No check explains these. Look at the confused words and letters; more varied training audio usually helps."
 
 
-def named(letters: Iterable[str], audio: pd.DataFrame, most: int = 5) -> str:
+def named(letters: Iterable[str], audio: pd.DataFrame) -> str:
     """Letters with how often, and for about how long, training has them."""
     letters = sorted(letters, key=lambda letter: (audio["count"].get(letter, 0), letter))
-    listed = [f"{x} ({audio['count'].get(x, 0)} times, {audio.seconds.get(x, 0.0):.1f} s)" for x in letters[:most]]
-    return ", ".join(listed) + (f" and {len(letters) - most} more" if len(letters) > most else "")
+    return listed(f"{x} ({audio['count'].get(x, 0)} times, {audio.seconds.get(x, 0.0):.1f} s)" for x in letters)
 
 
 def unknown_letters(evidence: Evidence) -> Found:
@@ -203,8 +203,8 @@ def unknown_letters(evidence: Evidence) -> Found:
     return Found(
         "letter never in training",
         touched,
-        f"{' '.join(missing)}: no output of the model stands for them. Add training sentences that hold them, or let "
-        "the normaliser map them to letters that training has.",
+        f"{listed(missing, most=10)}: no output of the model stands for them. Add training sentences that hold them, "
+        "or let the normaliser map them to letters that training has.",
         always=True,
     )
 

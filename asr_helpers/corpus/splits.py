@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from asr_helpers.text.sentences import sentence_key
+from asr_helpers.wording import listed
 
 from .problems import CorpusError
 
@@ -207,8 +208,8 @@ def _too_few(utterances: pd.DataFrame, groups: int, needed: int, by_speaker: boo
         what = "sentences" if by_sentence else "recordings"
         return f"{groups} different {what} cannot fill {needed} splits; record more, or set validation or test to 0"
     counts = Counter(_known(utterances["speaker"]))
-    told = ", ".join(f"{name or 'unknown'}: {n}" for name, n in counts.most_common(6))
-    told = f"{len(counts)} speakers ({told}{', …' if len(counts) > 6 else ''})"
+    told = listed(f"{name or 'unknown'}: {n}" for name, n in counts.most_common())
+    told = f"{len(counts)} speakers ({told})"
     if by_sentence and len(counts) >= needed:
         return (
             f"{told} share sentences, so that only {groups} of the {needed} groups needed stand apart; "

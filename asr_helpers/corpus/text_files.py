@@ -7,6 +7,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from asr_helpers.wording import quoted
+
 from .problems import ERROR, WARNING, Problem
 
 __all__ = ["decode_text", "read_lines", "read_text", "split_lines"]
@@ -114,7 +116,7 @@ def _decode_utf8(data: bytes, name: str) -> tuple[str, list[Problem]]:
     page = _likeliest_code_page(b"\n".join(bad))
     sample = ""
     if page is not None:
-        line = _shorten(lines[number - 1].decode(page))
+        line = quoted(lines[number - 1].decode(page))
         sample = f"line {number} read as {PEOPLE_SAY[page]}: {line}"
     if len(bad) <= MOSTLY * len(lines):
         advice = "the lines concerned are reported one by one; type them again, or save the file as UTF-8"
@@ -158,8 +160,3 @@ def _one_script(text: str) -> float:
         total += bool(scripts)
         good += len(scripts) == 1 and kinds[0][0] != "M" and "Cc" not in kinds
     return good / total if total else 0.0
-
-
-def _shorten(text: str, length: int = 40) -> str:
-    text = text.strip()
-    return f"«{text}»" if len(text) <= length else f"«{text[:length]}…»"

@@ -19,7 +19,7 @@ from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_json
 
 from .alignment import align
-from .hypotheses import FrameClock, Hypothesis
+from .hypotheses import LOG_ZERO, FrameClock, Hypothesis
 from .language_model import RESERVED, UNKNOWN, estimate, refuse_leaks, write_arpa
 
 __all__ = ["MAX_ORDER", "BeamSearch", "Weights", "write_language_model"]
@@ -30,8 +30,6 @@ NAMES = {"character": "letters", "word": "words"}
 MAX_ORDER = 6  # longest n-gram that KenLM, as flashlight-text 0.0.7 carries it, can read; the shortest is 2
 
 TOKENS = 15  # of a frame's outputs, the likeliest that a search over letters tries (all: same text, 1.7 × the time)
-
-NEVER = -1e4  # log-probability of what cannot be in a frame; finite, so that sums stay finite
 
 MISSING = (
     "beam search needs the package flashlight-text, which is not here: "
@@ -184,12 +182,12 @@ class BeamSearch:
         emissions = np.array(log_probs, dtype=np.float32, order="C")
         spoken = (self.alphabet.blank, self.alphabet.boundary)
         special = [i for i, token in enumerate(self.alphabet.tokens) if len(token) != 1 and i not in spoken]
-        emissions[:, special] = NEVER
+        emissions[:, special] = LOG_ZERO
         if self.unit == "word":  # every spelling ends in a boundary, which the last word of a recording lacks
-            end = np.full((1, emissions.shape[1]), NEVER, dtype=np.float32)
+            end = np.full((1, emissions.shape[1]), LOG_ZERO, dtype=np.float32)
             end[0, self.alphabet.boundary] = 0
             emissions = np.concatenate([emissions, end])
-        return np.maximum(emissions, NEVER)
+        return np.maximum(emissions, LOG_ZERO)
 
     def _decoder(self) -> Any:
         """A decoder of flashlight-text with the present weights."""

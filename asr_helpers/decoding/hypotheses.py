@@ -16,7 +16,7 @@ from asr_helpers.model.vocabulary import Alphabet
 
 __all__ = ["FrameClock", "Hypothesis", "Letter", "Word", "frame_table", "greedy", "hypothesis_of"]
 
-FLOOR = -1e4  # in place of the logarithm of 0, so that sums over paths stay finite
+LOG_ZERO = -1e4  # in place of the logarithm of 0, so that sums over paths stay finite
 
 REACH = 0.04  # seconds; synthetic words began 0.036 s before their first letter's frame (median of 1,032)
 
@@ -184,7 +184,7 @@ def _word_posteriors(
     frames = torch.tensor(stops) - torch.tensor(starts)
     emitted = torch.zeros(int(frames.max()), len(spoken), log_probs.shape[1], dtype=torch.float64)
     for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        emitted[: stop - start, i] = torch.from_numpy(np.maximum(log_probs[start:stop], FLOOR, dtype=np.float64))
+        emitted[: stop - start, i] = torch.from_numpy(np.maximum(log_probs[start:stop], LOG_ZERO, dtype=np.float64))
     losses = torch.nn.functional.ctc_loss(
         emitted,
         torch.tensor([token for target in targets for token in target]),

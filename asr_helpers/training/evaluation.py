@@ -12,10 +12,9 @@ import torch
 from asr_helpers.analysis.metrics import error_counts
 from asr_helpers.model.vocabulary import Alphabet
 
-__all__ = ["SUMS", "Meter", "Tally", "frame_counts", "spoken_shares"]
+__all__ = ["SUMS", "IntervalMeter", "Tally", "frame_counts", "spoken_shares"]
 
 SUMS = ("frames", "blank", "utterances", "empty", "tokens", "unknown")
-
 
 TOTALS = (*SUMS, "loss", "word_errors", "words", "character_errors", "characters")
 
@@ -45,7 +44,7 @@ class Tally:
         """Count one forward pass.
 
         Args:
-            piece: The collated utterances (``updates.Pieces.collate``).
+            piece: The collated utterances (``pieces.Pieces.collate``).
             logits: (batch, frames, vocabulary).
             losses: (batch,) loss of each utterance.
         """
@@ -106,7 +105,7 @@ def frame_counts(
     return ids, torch.stack(sums).float()
 
 
-class Meter:
+class IntervalMeter:
     """Add up what happened since the last line of the log, on the device, without waiting for it."""
 
     def __init__(self, device: torch.device) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.wording import listed
 
 from ..problems import ERROR, WARNING, Problem
 
@@ -102,7 +103,7 @@ def _too_long(row: Any, *, most: float) -> Finding | None:
 def _low_rate(utterances: pd.DataFrame) -> Iterator[Problem]:
     low = utterances[utterances["sampling_rate"] < SAMPLING_RATE]
     if len(low):
-        rates = ", ".join(f"{rate} Hz" for rate in sorted(set(low["sampling_rate"])))
+        rates = listed(f"{rate} Hz" for rate in sorted(set(low["sampling_rate"])))
         told = f"{len(low)} of {len(utterances)} recordings at {rates}, the first: {low['id'].iloc[0]}"
         advice = f"nothing above half that rate was recorded; if there is an original at {SAMPLING_RATE} Hz, use it"
         yield Problem(WARNING, "low sampling rate", "", told, advice)
