@@ -24,8 +24,7 @@ NEAR = 0.25  # the second half of the trials stays within this share of the rang
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best search, and all that were tried: unit (letters, words, or
-    greedy for comparison), lm, word, wer, cer, best first."""
+    """The best search, and all that were tried, best first: unit (letters, words or greedy), lm, word, wer, cer."""
 
     search: BeamSearch
     table: pd.DataFrame
@@ -71,9 +70,7 @@ def tune(
     for search in searches:
         rng = np.random.default_rng(seed)
         first = len(rows)
-        draft = (
-            search.beam // 2 if search.unit == "character" else search.beam
-        )  # slow, and ranks weights as well by half
+        draft = search.beam // 2 if search.unit == "character" else search.beam  # slow, and half ranks weights as well
         for trial in range(trials):
             weights = search.weights if not trial else _draw(rng, _best(rows[first:]) if 2 * trial >= trials else None)
             tried.append(search.having(weights=weights))

@@ -480,7 +480,7 @@ def test_what_is_no_corpus_is_said_clearly(tmp_path):
     for layout, says in (("numbered", "no numbered recordings"), ("audiofolder", "no metadata.csv")):
         with pytest.raises(CorpusError, match=says):
             read_corpus(tmp_path, layout=layout)
-    with pytest.raises(CorpusError, match="Found: none with the columns path and sentence"):
+    with pytest.raises(CorpusError, match=r"\(columns path and sentence\).* Found: none"):
         read_corpus(tmp_path, layout="common_voice")
 
 
