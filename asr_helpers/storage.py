@@ -1,4 +1,4 @@
-"""Write files whole or not at all, and say early when the disk is too full."""
+"""Write a file or a folder whole or not at all, and say early when the disk is too full."""
 
 from __future__ import annotations
 
@@ -16,7 +16,22 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["replacing", "require_free_space", "write_bytes", "write_json", "write_parquet", "write_text"]
+from .wording import size
+
+__all__ = [
+    "recover",
+    "remove_folder",
+    "replacing",
+    "replacing_folder",
+    "require_free_space",
+    "write_bytes",
+    "write_json",
+    "write_parquet",
+    "write_text",
+]
+
+# What torch and safetensors say of a failed write, in errors that are no OSError.
+FAILED_WRITE = ("No space left", "os error", "PytorchStreamWriter", "inline_container")
 
 
 @contextmanager
@@ -37,20 +52,68 @@ def replacing(path: str | Path) -> Iterator[Path]:
         OSError: The disk is full (the text then names the file and the fix), or the file cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
-    try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            full = f"the disk is full; free some space and run this again ({path})"
-            raise OSError(error.errno, full) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Give an empty folder beside ``path`` to fill; it takes ``path``'s place only when the block succeeds.
+
+    Everything in it is forced to the disk. Then ``path`` steps aside as ``.<name>.old``, the new folder takes the
+    name, and the old one is deleted: no system renames a folder over a full one. A process that is killed between the
+    two renames leaves the whole old folder under its second name; `recover` gives it the first one back, as does the
+    next ``replacing_folder``.
+
+    Args:
+        path: The folder to write. Missing parent folders are made.
+
+    Raises:
+        OSError: Something in it could not be written (torch and safetensors have errors of their own for that); the
+            folder of before is in its place. Where the disk is full, the text names the folder and the fix.
+    """
+    path = Path(path)
+    part, old = _beside(path, "part"), _beside(path, "old")
+    with _write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear(path)
+        try:
+            part.mkdir()
+            yield part
+            for inside in (*part.rglob("*"), part):
+                _sync(inside)
+            if path.exists():
+                os.replace(path, old)
+            os.replace(part, path)
+            _sync(path.parent)
+        finally:
+            _clear(path)  # of a failed write: that frees the space which the next attempt needs
+
+
+def recover(path: str | Path) -> Path:
+    """Give a folder its name back that a killed `replacing_folder` had moved aside; return ``path``."""
+    path = Path(path)
+    if not path.exists() and _beside(path, "old").exists():
+        os.replace(_beside(path, "old"), path)
+    return path
+
+
+def remove_folder(path: str | Path) -> None:
+    """Delete a folder. It loses its name first, so that a kill in the middle leaves nothing that looks like one."""
+    path = Path(path)
+    if path.exists():
+        gone = _beside(path, "gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        os.replace(path, gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def write_bytes(data: bytes, path: str | Path) -> None:
@@ -96,18 +159,9 @@ def require_free_space(folder: str | Path, needed: int) -> None:
     if free < needed:
         raise OSError(
             errno.ENOSPC,
-            f"{folder} needs {_size(needed)} and its disk has {_size(free)} free; "
-            f"free at least {_size(needed - free)}, or choose a folder on another disk",
+            f"{folder} needs {size(needed)} and its disk has {size(free)} free; "
+            f"free at least {size(needed - free)}, or choose a folder on another disk",
         )
-
-
-def _size(count: float) -> str:
-    """Say a number of bytes as people do: ``1.5 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _plain(value: Any) -> Any:
@@ -129,17 +183,40 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _beside(path: Path, what: str) -> Path:
+    """Name a hidden sibling of a folder; always the same, so that the next writer finds what a killed one left."""
+    return path.with_name(f".{path.name}.{what}")
+
+
+def _clear(path: Path) -> None:
+    """Put the folder of before in its place, if nothing is there, and delete what else was left beside it."""
+    recover(path)
+    for left in ("part", "old"):
+        shutil.rmtree(_beside(path, left), ignore_errors=True)
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    """Say in one way that ``path`` could not be written: Python, torch and safetensors each have their own."""
+    try:
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if "No space left" in str(error) and number is None:
+            number = errno.ENOSPC
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            full = f"the disk is full; free some space and run this again ({path})"
+            raise OSError(number, full) from error
+        if not isinstance(error, OSError) and any(sign in str(error) for sign in FAILED_WRITE):
+            raise OSError(errno.EIO, f"{path} could not be written: {error}") from error
+        raise
+
+
 def _sync(path: Path) -> None:
-    """Force a file's bytes to the disk: a rename that outlives a power cut must not find it empty."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force the rename itself to the disk, where the platform lets a folder be opened (Windows does not)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    """Force a file's bytes, or the names in a folder, to the disk: a rename that outlives a power cut needs both."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows does not open folders
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

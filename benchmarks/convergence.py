@@ -32,11 +32,10 @@ from transformers.utils import logging
 
 from asr_helpers.analysis.metrics import cer, wer
 from asr_helpers.dataset.collator import Collator
-from asr_helpers.decoding.hypotheses import collapse
 from asr_helpers.decoding.inference import log_probs_of
 from asr_helpers.model.exact import make_exact
 from asr_helpers.model.loading import load_for_ctc
-from asr_helpers.model.vocabulary import Alphabet, spell
+from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show.figures import COLOURS, finish
 from asr_helpers.training.device import choose_attention
 
@@ -106,7 +105,7 @@ def yardstick(rows: Any, processor: Any) -> Callable[[Any], tuple[float, float, 
         paths = [frames.argmax(-1) for frames in log_probs_of(model, rows, collate=collate)]
         model.train(training)
         torch.set_rng_state(state)
-        hypotheses = [spell(collapse(path, alphabet.blank), alphabet) for path in paths]
+        hypotheses = [alphabet.spell(path) for path in paths]
         blank = sum(int((path == alphabet.blank).sum()) for path in paths) / sum(map(len, paths))
         return wer(references, hypotheses), cer(references, hypotheses), blank
 

@@ -12,6 +12,7 @@ import soundfile
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Processor
 
+from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.loading import load_config
@@ -21,7 +22,6 @@ from asr_helpers.run.runner import read_parameters, run_notebooks
 __all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
 
 SEED = 13
-SAMPLING_RATE = 16_000
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 SIZES = {
     "starter": None,  # models/starter

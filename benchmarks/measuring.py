@@ -16,6 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 
+from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.run.folder import repository
 from asr_helpers.run.provenance import versions
 
@@ -86,7 +87,7 @@ def flops_per_second(model: Wav2Vec2ForCTC, *, seconds: float = 6.0) -> float:
         model: A model in training mode whose attention is ``"eager"``, which shows every product.
         seconds: Length of the clip that is counted.
     """
-    samples = torch.randn(1, int(seconds * 16_000), device=model.device)
+    samples = torch.randn(1, int(seconds * SAMPLING_RATE), device=model.device)
     counter = FlopCounterMode(display=False)
     with counter:
         model(samples, attention_mask=torch.ones_like(samples, dtype=torch.int32)).logits.float().sum().backward()

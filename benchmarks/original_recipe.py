@@ -24,6 +24,7 @@ import torch
 from scipy.io import wavfile
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, Wav2Vec2ForCTC
 
+from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.dataset.reading import Examples
 
 __all__ = [
@@ -40,7 +41,6 @@ __all__ = [
     "trainer",
 ]
 
-SAMPLING_RATE = 16_000  # Hz
 EPOCHS = 30
 BATCH_SIZE = 16
 LEARNING_RATE = 1e-4

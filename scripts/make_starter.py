@@ -24,10 +24,11 @@ from torch.nn.functional import ctc_loss
 from tqdm import tqdm
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
+from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.model.processor import make_processor
+from asr_helpers.model.vocabulary import SPECIALS
 from asr_helpers.sample.synthesis import NATIVE_RATE, Line, Voice, speak_lines
 
-RATE = 16_000
 SAMPLE_VOICES = ("m3", "f2", "m7", "f4")  # the sample corpus speaks with these, so the starter never hears them
 VOICES = """
 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike Reed
@@ -37,7 +38,6 @@ klatt klatt2 klatt3 klatt4 linda m1 m2 m4 m5 m6 m8 marcelo max michel miguel mik
 quincy rob robert sandro shelby steph steph2 steph3 travis victor zac
 """.split()  # noqa: SIM905
 ALPHABET = "ءآأؤئابتثجحخدذرزسشصضطظعغفقلمنوٹپچڈڑژکگںھہۂیے"
-SPECIALS = ("[PAD]", "[UNK]", "|")
 UTTERANCES = 24_000
 ZIPF_FLATTENING = 0.6  # word probabilities to this power: rare words are heard too
 HELD_OUT_EVERY = 20  # every 20th word is kept from training, to measure what an unheard word costs
@@ -84,7 +84,7 @@ def synthesise(lines: list[Line], folder: Path) -> None:
     ends, total = [], 0
     with open(folder / "audio.part", "wb") as file:
         for clip in tqdm(speak_lines(lines), total=len(lines), desc=folder.name, mininterval=10):
-            clip = soxr.resample(clip, NATIVE_RATE, RATE)
+            clip = soxr.resample(clip, NATIVE_RATE, SAMPLING_RATE)
             file.write(clip.tobytes())
             total += len(clip)
             ends.append(total)
@@ -112,10 +112,10 @@ class Clips:
 def disturb(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Change speed, add a room's reverberation and noise: the model shall not learn one clean channel by heart."""
     if rng.random() < 0.5:
-        clip = soxr.resample(clip, RATE, RATE * rng.uniform(0.9, 1.1))
+        clip = soxr.resample(clip, SAMPLING_RATE, SAMPLING_RATE * rng.uniform(0.9, 1.1))
     if rng.random() < 0.3:
         seconds = rng.uniform(0.05, 0.4)
-        tail = np.arange(int(seconds * RATE))
+        tail = np.arange(int(seconds * SAMPLING_RATE))
         room = rng.standard_normal(len(tail)) * np.exp(-6.9 * tail / len(tail)) * rng.uniform(0.02, 0.15)  # -60 dB
         room[0] = 1
         clip = fftconvolve(clip, room)[: len(clip)]

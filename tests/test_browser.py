@@ -115,10 +115,11 @@ CELLS = (
     "widgets.prediction_browser(rows, '.')",
     "samples = rows.rename(columns={'reference': 'transcript'}).assign(split=['train', 'test'] + 3 * ['train'])\n"
     "widgets.sample_browser(samples, '.')",
-    "tokens = ('[PAD]', '[UNK]', '|', *'کتابمیز')\n"
+    "from asr_helpers.model import Alphabet\n"
+    "alphabet = Alphabet(('[PAD]', '[UNK]', '|', *'کتابمیز'), 0, 2)\n"
     "path = [0, 3, 3, 0, 4, 5, 0, 6, 0, 2, 7, 8, 8, 9, 0]\n"
-    "shares = np.full((15, len(tokens)), 0.01); shares[np.arange(15), path] = 0.9\n"
-    "widgets.frame_inspector(np.log(shares), tokens, 0.02)",
+    "shares = np.full((15, len(alphabet)), 0.01); shares[np.arange(15), path] = 0.9\n"
+    "widgets.frame_inspector(np.log(shares), alphabet, 0.02)",
 )
 
 

@@ -11,19 +11,23 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1] / "asr_helpers"
+from asr_helpers.audio import SAMPLING_RATE
 
-# Each room, and the rooms below it that it may import from. `storage` is open to everybody.
+ROOT = Path(__file__).resolve().parents[1] / "asr_helpers"
+BESIDE = (ROOT.parent / "benchmarks", ROOT.parent / "scripts")
+
+# Each room, and the rooms below it that it may import from. `wording` and `storage` are open to everybody.
 BELOW = {
-    "storage": set(),
+    "wording": set(),
+    "storage": {"wording"},
     "text": set(),
     "audio": set(),
     "sample": {"text"},
     "corpus": {"text", "audio"},
-    "analysis": {"text"},
-    "model": {"text"},
+    "analysis": {"text", "audio"},  # audio says from where on a recording is clipped
+    "model": {"text", "audio"},  # audio says at which rate a checkpoint hears
     "show": {"analysis", "audio", "text"},
-    "dataset": {"model", "audio"},
+    "dataset": {"model", "audio", "corpus"},  # corpus says what the splits are called
     "decoding": {"dataset", "analysis", "model", "audio", "text"},
     "training": {"decoding", "analysis", "dataset", "model", "audio", "text"},
     "run": {"training", "decoding", "analysis", "dataset", "model", "show", "corpus", "audio", "text"},
@@ -31,7 +35,7 @@ BELOW = {
     "__init__": set(),
     "__main__": {"run", "training", "decoding", "analysis", "dataset", "model", "show", "corpus", "sample", "text"},
 }
-GROUND = {"storage"}
+GROUND = {"wording", "storage"}
 WITHOUT_TORCH = ["analysis", "audio", "corpus", "sample", "show", "text"]
 MODULES = sorted(
     path.relative_to(ROOT.parent).with_suffix("").as_posix().replace("/", ".") for path in ROOT.rglob("*.py")
@@ -129,6 +133,19 @@ def test_names_with_an_underscore_stay_in_their_module(module):
         if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("asr_helpers")):
             private = [alias.name for alias in node.names if alias.name.startswith("_")]
             assert not private, f"{module}:{node.lineno} imports {private}"
+
+
+def test_a_constant_has_one_home():
+    homes: dict[tuple[str, str], list[str]] = {}
+    for path in (path for folder in (ROOT, *BESIDE) for path in folder.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            for name in (name for name in _defined(node) if name.isupper() and isinstance(node, ast.Assign)):
+                homes.setdefault((name, ast.unparse(node.value)), []).append(path.name)
+        if any(isinstance(node, ast.Constant) and node.value == SAMPLING_RATE for node in ast.walk(tree)):
+            homes.setdefault(("SAMPLING_RATE", "under another name or none"), []).append(path.name)
+    twice = {fact: modules for fact, modules in homes.items() if len(modules) > 1}
+    assert not twice, f"written down more than once: {twice}"
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +68,142 @@ def test_free_space_is_asked_of_the_nearest_existing_folder(tmp_path):
     assert not missing.exists()
 
 
-SIZES = [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e15, "3000.0 TB")]
+def test_nothing_else_renames_or_forces_files_to_the_disk():
+    for module in Path(storage.__file__).parent.rglob("*.py"):
+        found = re.findall(r"os\.(?:replace|rename|fsync)\b", module.read_text("utf-8"))
+        assert not found or module.name == "storage.py", f"{module} has a writer of its own: {found}"
 
 
-@pytest.mark.parametrize(("count", "said"), SIZES)
-def test_sizes_are_said_in_the_unit_people_use(count, said):
-    assert storage._size(count) == said
+FILES = {"a.txt": "weights", "sub/b.txt": "settings"}
+
+
+def fill(folder: Path, state: str) -> None:
+    (folder / "sub").mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(f"{state} {text}")
+
+
+def state_of(folder: Path) -> str:
+    """``"old"`` or ``"new"``: what the folder holds as a whole; anything else is half a folder."""
+    found = {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*") if file.is_file()}
+    states = [state for state in ("old", "new") if found == {name: f"{state} {text}" for name, text in FILES.items()}]
+    return states[0] if states else f"half: {found}"
+
+
+class Killed(BaseException):
+    """Stands for a kill: from then on nothing reaches the disk, no cleaning up either."""
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException, *, for_good: bool) -> list[str]:
+    """Let the ``step``-th call that changes the disk raise, and, as after a kill, every later one."""
+    calls: list[str] = []
+
+    def wrap(module, name):
+        real = getattr(module, name)
+
+        def call(*args, **kwargs):
+            calls.append(name)
+            if len(calls) == step or (for_good and len(calls) > step):
+                raise error
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, call)
+
+    wrap(storage.os, "replace")
+    wrap(storage.os, "fsync")
+    wrap(storage.Path, "mkdir")
+    if for_good:  # an error of rmtree is passed over as it is
+        wrap(storage.shutil, "rmtree")
+    return calls
+
+
+@pytest.mark.parametrize("before", ["old", None])
+def test_a_kill_at_any_step_leaves_the_old_folder_or_the_new_one(tmp_path, before):
+    for step in range(1, 100):
+        home = tmp_path / f"kill{step}"
+        home.mkdir()
+        path = home / "model"
+        if before:
+            path.mkdir()
+            fill(path, "old")
+        with pytest.MonkeyPatch.context() as patched:
+            calls = stop_at(patched, step, Killed(), for_good=True)
+            try:
+                with storage.replacing_folder(path) as part:
+                    fill(part, "new")
+                reached = True
+            except Killed:
+                reached = False
+        found = storage.recover(path)
+        states = {"old", "new"} if before else {None, "new"}
+        assert (state_of(found) if found.exists() else None) in states, (step, calls)
+        with storage.replacing_folder(path) as part:
+            fill(part, "new")
+        assert state_of(path) == "new" and [p.name for p in home.iterdir()] == ["model"], "the next write clears up"
+        if reached:
+            break
+    assert step > 8 and "replace" in calls and "fsync" in calls
+
+
+def test_an_error_at_any_step_leaves_the_old_folder_in_its_place_and_no_litter(tmp_path):
+    for step in range(1, 100):
+        path = tmp_path / str(step) / "model"
+        path.mkdir(parents=True)
+        fill(path, "old")
+        with pytest.MonkeyPatch.context() as patched:
+            calls = stop_at(patched, step, OSError(errno.EIO, "Input/output error"), for_good=False)
+            with suppress(OSError), storage.replacing_folder(path) as part:
+                fill(part, "new")
+        renamed = calls.count("replace") == 2  # one: the old one stepped aside; three: and came back
+        assert state_of(path) == ("new" if renamed else "old"), (step, calls)
+        assert [p.name for p in path.parent.iterdir()] == ["model"]
+        if len(calls) < step:
+            break
+    assert step > 8
+
+
+def test_everything_in_a_folder_is_on_the_disk_before_its_name_appears(tmp_path, monkeypatch):
+    path, synced = tmp_path / "model", set()
+    real = storage._sync
+
+    def record(inside):
+        if not path.exists():
+            synced.add(inside.name)
+        real(inside)
+
+    monkeypatch.setattr(storage, "_sync", record)
+    with storage.replacing_folder(path) as part:
+        fill(part, "new")
+    assert synced == {"a.txt", "b.txt", "sub", ".model.part"}
+
+
+WRITE_ERRORS = [
+    (OSError(errno.ENOSPC, "No space left on device"), errno.ENOSPC, "disk is full; free some space"),
+    (OSError(errno.EDQUOT, "Disk quota exceeded"), errno.EDQUOT, "disk is full; free some space"),
+    (RuntimeError("IoError(No space left on device (os error 28))"), errno.ENOSPC, "disk is full; free some space"),
+    (RuntimeError("[enforce fail at inline_container.cc:664]"), errno.EIO, "model could not be written: .enforce"),
+]
+
+
+@pytest.mark.parametrize(("error", "number", "says"), WRITE_ERRORS)
+def test_a_failed_write_is_one_kind_of_error_whichever_library_failed(tmp_path, error, number, says):
+    with pytest.raises(OSError, match=says) as caught, storage.replacing_folder(tmp_path / "model") as part:
+        (part / "half").write_text("half")
+        raise error
+    assert caught.value.errno == number and list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_deleted_loses_its_name_first(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    for _ in range(2):  # the second deletion finds what the first one left
+        path.mkdir()
+        fill(path, "old")
+        with pytest.MonkeyPatch.context() as patched:
+            stop_at(patched, 3, Killed(), for_good=True)
+            with pytest.raises(Killed):
+                storage.remove_folder(path)
+        assert not path.exists() and not storage.recover(path).exists()
+    storage.remove_folder(path)
+    path.mkdir()
+    storage.remove_folder(path)
+    assert list(tmp_path.iterdir()) == []

@@ -38,10 +38,11 @@ def kill_while_saving(step: int, stage: str) -> None:
     """Replace a stage of the save of ``step`` by a kill."""
     real = getattr(checkpoints, stage)
 
-    def killed(path: Path, *rest) -> None:
-        if Path(path).exists() and str(step) in f"{Path(path).parent.name}/{Path(path).name}":
+    def killed(*args) -> None:
+        path = next(arg for arg in args if isinstance(arg, Path))
+        if str(step) in f"{path.parent.name}/{path.name}":
             os.kill(os.getpid(), signal.SIGKILL)
-        real(path, *rest)
+        real(*args)
 
     setattr(checkpoints, stage, killed)
 
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--kill-at", type=int)
     parser.add_argument("--kill-save", type=int)
-    parser.add_argument("--stage", default="_seal")
+    parser.add_argument("--stage", default="write_json")
     parser.add_argument("--folder-each", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.text.languages import language_of
+from asr_helpers.wording import listed
 
-from .confusions import letter_audio, some
+from .confusions import first_few, letter_audio
 from .edits import word_edits
 from .label_errors import suspicious_edits
 from .metrics import LEVEL, RESAMPLES, bootstrap_rates
@@ -21,8 +23,6 @@ __all__ = ["errors_by_cause", "ids_by_cause"]
 RARE = 50  # times in training: a letter heard less often than this is called rare
 
 FAST = 0.95  # quantile of the training utterances' letters per second
-
-CLIPPED = 0.001  # share of samples at full scale
 
 NOISY = 15.0  # dB, speech over background
 
@@ -176,7 +176,7 @@ def measure(found: Found, evidence: Evidence, *, seed: int, resamples: int, exam
         "excess": float(total.errors if found.always else max(0, total.errors - elsewhere * total.words)),
         "clear": clear,
         "advice": found.advice if clear else f"{doubt(wer, elsewhere)} {found.advice}",
-        "examples": some(worst.index, examples),
+        "examples": first_few(worst.index, examples),
     }
 
 
@@ -190,11 +190,10 @@ def doubt(wer: float, elsewhere: float) -> str:
 REST = "No check explains these. Look at the confused words and letters; more varied training audio usually helps."
 
 
-def named(letters: Iterable[str], audio: pd.DataFrame, most: int = 5) -> str:
+def named(letters: Iterable[str], audio: pd.DataFrame) -> str:
     """Letters with how often, and for about how long, training has them."""
     letters = sorted(letters, key=lambda letter: (audio["count"].get(letter, 0), letter))
-    listed = [f"{x} ({audio['count'].get(x, 0)} times, {audio.seconds.get(x, 0.0):.1f} s)" for x in letters[:most]]
-    return ", ".join(listed) + (f" and {len(letters) - most} more" if len(letters) > most else "")
+    return listed(f"{x} ({audio['count'].get(x, 0)} times, {audio.seconds.get(x, 0.0):.1f} s)" for x in letters)
 
 
 def unknown_letters(evidence: Evidence) -> Found:
@@ -204,8 +203,8 @@ def unknown_letters(evidence: Evidence) -> Found:
     return Found(
         "letter never in training",
         touched,
-        f"{' '.join(missing)}: no output of the model stands for them. Add training sentences that hold them, or let "
-        "the normaliser map them to letters that training has.",
+        f"{listed(missing, most=10)}: no output of the model stands for them. Add training sentences that hold them, "
+        "or let the normaliser map them to letters that training has.",
         always=True,
     )
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from asr_helpers.wording import listed
+
 from .metrics import LEVEL, RESAMPLES, UNITS, bootstrap_rates, corpus_rate, count_errors
 
 __all__ = ["Comparison", "DifferentTests", "compare_runs", "how_tests_differ"]
-
-EXAMPLES = 3
 
 
 class DifferentTests(ValueError):
@@ -88,11 +88,6 @@ def how_tests_differ(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
             if same:
                 found.append(f"for {same} of those the transcripts are the same, so the runs normalise differently")
     return found
-
-
-def listed(ids: pd.Index) -> str:
-    shown = ", ".join(map(str, ids[:EXAMPLES]))
-    return shown + (f" and {len(ids) - EXAMPLES} more" if len(ids) > EXAMPLES else "")
 
 
 def compare_runs(

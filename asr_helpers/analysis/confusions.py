@@ -41,7 +41,7 @@ LETTER_COLUMNS = [
 ]  # fmt: skip
 
 
-def some(ids: Iterable[str], examples: int = EXAMPLES) -> list[str]:
+def first_few(ids: Iterable[str], examples: int = EXAMPLES) -> list[str]:
     """The first few different ids."""
     return list(dict.fromkeys(ids))[:examples]
 
@@ -69,7 +69,7 @@ def kind_table(edits: pd.DataFrame, *, examples: int = EXAMPLES) -> pd.DataFrame
                 "errors": errors,
                 "share": errors / max(1, int(edits.errors.sum())),
                 "utterances": of_kind.utterance.nunique(),
-                "examples": some(of_kind.utterance, examples),
+                "examples": first_few(of_kind.utterance, examples),
             }
         )
     return pd.DataFrame(rows)
@@ -77,7 +77,7 @@ def kind_table(edits: pd.DataFrame, *, examples: int = EXAMPLES) -> pd.DataFrame
 
 def ids_by_kind(edits: pd.DataFrame) -> dict[str, list[str]]:
     """The utterances that have an error of each kind, for a browser's filter."""
-    return {kind: some(edits.utterance[edits.kind == kind], len(edits)) for kind in KINDS}
+    return {kind: first_few(edits.utterance[edits.kind == kind], len(edits)) for kind in KINDS}
 
 
 def confused_words(edits: pd.DataFrame, *, top: int = 30, examples: int = EXAMPLES) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def confused_words(edits: pd.DataFrame, *, top: int = 30, examples: int = EXAMPL
         .agg(
             count=("errors", "size"),
             errors=("errors", "sum"),
-            examples=("utterance", lambda ids: some(ids, examples)),
+            examples=("utterance", lambda ids: first_few(ids, examples)),
         )
         .reset_index()
     )
@@ -168,7 +168,7 @@ def letter_table(predictions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
                 "taken_for": "  ".join(f"{other} {times}" for other, times in taken),
                 "training_count": int(audio["count"].get(letter, 0)),
                 "training_seconds": float(audio.seconds.get(letter, 0.0)),
-                "examples": some(wrong.utterance),
+                "examples": first_few(wrong.utterance),
             }
         )
     table = pd.DataFrame(rows, columns=LETTER_COLUMNS)

@@ -8,11 +8,10 @@ from rapidfuzz.distance import Levenshtein
 
 from asr_helpers.text.languages import language_of
 
+from .confusions import NOTHING
 from .edits import word_edits
 
 __all__ = ["possible_label_errors", "suspicious_edits"]
-
-NOTHING = "–"
 
 COLUMNS = ["id", "reference", "hypothesis", "disagreement", "confidence", "threshold", "letters", "errors"]
 

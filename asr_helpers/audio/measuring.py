@@ -14,7 +14,7 @@ from . import mpeg
 from .files import missing_end
 from .reading import check_channel, decoded_blocks, open_recording
 
-__all__ = ["AudioMeasures", "measure"]
+__all__ = ["CLIPPED", "AudioMeasures", "measure"]
 
 FRAME_SECONDS = 0.02  # NIST's stnr measures power over windows of 20 ms
 
@@ -27,6 +27,8 @@ BINS_PER_DB = 10
 BINS = (30 - int(FLOOR_DB)) * BINS_PER_DB  # up to +30 dBFS, for float files that go beyond full scale
 
 UNKNOWN_FRAMES = 1 << 62  # libsndfile's count for a stream whose header does not say
+
+CLIPPED = 1e-3  # share of samples at full scale; the loudest of 2,188 Common Voice clips, undistorted, has 0.0002
 
 FULL_SCALE = 32766.5 / 32768  # the largest 16-bit sample after rounding
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from asr_helpers.wording import listed
+
 from .layouts.numbered import numbered_folder, read_numbered
 from .layouts.saved import is_saved_dataset, looks_like_hub_id, read_dataset
 from .layouts.tables import common_voice_tables, metadata_files, read_audiofolder, read_common_voice
@@ -116,10 +118,10 @@ def find_layout(source: str | Path) -> str:
         return "common_voice"
     if numbered_folder(root) is not None:
         return "numbered"
-    there = ", ".join(sorted(path.name for path in root.iterdir())[:6]) or "nothing"
+    there = listed(sorted(path.name for path in root.iterdir()))
     raise CorpusError(
         f"{root} holds no known layout (numbered recordings and a text file, metadata.csv or .jsonl, a Common Voice "
-        f"table, a saved dataset); it has {there}"
+        f"table, a saved dataset); in it: {there}"
     )
 
 

@@ -10,15 +10,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from asr_helpers.text.sentences import shorten
+from asr_helpers.wording import listed, quoted
 
 from .problems import CorpusError
 
 __all__ = ["SPLITS", "refuse_shared_texts", "shared_between_splits", "split_utterances"]
 
 SPLITS = ("train", "validation", "test")
-
-SHOWN = 3  # sentences that an error spells out
 
 EXACT_CELLS = 50_000_000  # groups times utterances wanted: up to here the closest size is searched for, in 100 MB
 
@@ -112,13 +110,12 @@ def refuse_shared_texts(utterances: pd.DataFrame) -> None:
     shared = held[held.groupby("text")["split"].transform("nunique") > 1]
     if len(shared):
         told = [
-            f"{shorten(text)} in {', '.join(rows['split'] + ' ' + rows['id'])}"
+            f"{quoted(text)} in {listed(rows['split'] + ' ' + rows['id'])}"
             for text, rows in shared.groupby("text", sort=False)
         ]
         raise CorpusError(
             f"sentences that stand in more than one split once they are normalised: {len(told)} "
-            f"({'; '.join(told[:SHOWN])}{'; …' if len(told) > SHOWN else ''}). Run notebook 01 again, which keeps each "
-            "in one split, and then 02"
+            f"({listed(told, most=3)}). Run notebook 01 again, which keeps each in one split, and then 02"
         )
 
 
@@ -220,8 +217,8 @@ def _too_few(utterances: pd.DataFrame, groups: int, needed: int, by_speaker: boo
     if not by_speaker:
         return f"{groups} different sentences cannot fill {needed} splits; record more, {fix}"
     counts = Counter(_known(utterances["speaker"]))
-    told = ", ".join(f"{name or 'unknown'}: {n}" for name, n in counts.most_common(6))
-    told = f"{len(counts)} speakers ({told}{', …' if len(counts) > 6 else ''})"
+    told = listed(f"{name or 'unknown'}: {n}" for name, n in counts.most_common())
+    told = f"{len(counts)} speakers ({told})"
     cause = f"cannot fill {needed} splits"
     if len(counts) >= needed:
         cause = f"share sentences, so that only {groups} of the {needed} groups needed stand apart"

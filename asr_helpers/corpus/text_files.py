@@ -8,7 +8,8 @@ import unicodedata
 from pathlib import Path
 
 from asr_helpers.text.languages import code_pages
-from asr_helpers.text.sentences import script_of, shorten
+from asr_helpers.text.sentences import script_of
+from asr_helpers.wording import quoted
 
 from .problems import ERROR, WARNING, Problem
 
@@ -108,7 +109,7 @@ def _decode_utf8(data: bytes, name: str) -> tuple[str, list[Problem]]:
     page = _likeliest_code_page(b"\n".join(bad))
     sample = ""
     if page is not None:
-        line = shorten(lines[number - 1].decode(page))
+        line = quoted(lines[number - 1].decode(page))
         sample = f"line {number} read as {code_pages()[page]}: {line}"
     if len(bad) <= MOSTLY * len(lines):
         advice = "the lines concerned are reported one by one; type them again, or save the file as UTF-8"

@@ -16,17 +16,16 @@ import pandas as pd
 import pyarrow as pa
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.corpus.splits import SPLITS
 from asr_helpers.storage import require_free_space, write_json
 
 from .reading import load_prepared
-from .shards import SCHEMA, Clip, Recipe, Shard, left_out_row, write_shard
+from .shards import SCHEMA, Clip, ClipSettings, Shard, left_out_row, write_shard
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
 __all__ = ["prepare_dataset"]
-
-SPLITS = ("train", "validation", "test")
 
 LEFT_OUT = ["id", "reason", "value", "advice"]
 
@@ -85,12 +84,12 @@ def prepare_dataset(
     """
     folder, root = Path(folder), Path(corpus_root)
     _check(utterances, min_seconds, max_seconds)
-    recipe = Recipe(frames, min_seconds, max_seconds, channel)
+    settings = ClipSettings(frames, min_seconds, max_seconds, channel)
     clips, left_out = _sift(utterances, root, encode, min_seconds, max_seconds)
     shards = _plan(clips, shard_seconds)
     reports, missing = {}, []
     for shard in shards:
-        report = shard.report(folder, shard.fingerprint(recipe))
+        report = shard.report(folder, shard.fingerprint(settings))
         if report is None:
             missing.append(shard)
         else:
@@ -99,7 +98,7 @@ def prepare_dataset(
         (folder / "dataset_dict.json").unlink(missing_ok=True)  # until all is written, there is no dataset to load
         _sweep(folder)
         require_free_space(folder, sum(_bytes_of(shard) for shard in missing))
-        reports |= _write_all(missing, recipe, folder, workers, progress)
+        reports |= _write_all(missing, settings, folder, workers, progress)
     _finish(folder, shards, reports)
     rows = left_out + [row for shard in shards for row in reports[shard.split, shard.number]["left_out"]]
     place = {clip_id: i for i, clip_id in enumerate(utterances["id"])}
@@ -167,7 +166,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _write_all(
-    shards: list[Shard], recipe: Recipe, folder: Path, workers: int | None, progress: bool
+    shards: list[Shard], settings: ClipSettings, folder: Path, workers: int | None, progress: bool
 ) -> dict[tuple[str, int], dict[str, Any]]:
     """Write shards in parallel; the first failure stops the others before they finish, and is raised."""
     from tqdm.auto import tqdm
@@ -185,8 +184,8 @@ def _write_all(
             if stop.is_set():
                 raise InterruptedError("another shard failed")
 
-        longest_first = sorted(shards, key=lambda shard: -shard.seconds)  # so that no thread is left with it at the end
-        jobs = {pool.submit(write_shard, s, recipe, folder=folder, schema=schema, tick=tick): s for s in longest_first}
+        by_length = sorted(shards, key=lambda shard: -shard.seconds)  # no thread is left with the longest
+        jobs = {pool.submit(write_shard, s, settings, folder=folder, schema=schema, tick=tick): s for s in by_length}
         try:
             for job in as_completed(jobs):
                 reports[jobs[job].split, jobs[job].number] = job.result()

@@ -22,7 +22,7 @@ from asr_helpers.audio.reading import SAMPLING_RATE, read_audio, to_int16
 from asr_helpers.model.frames import ctc_frames_needed
 from asr_helpers.storage import replacing, write_json
 
-__all__ = ["SCHEMA", "Clip", "Recipe", "Shard", "left_out_row", "write_shard"]
+__all__ = ["SCHEMA", "Clip", "ClipSettings", "Shard", "left_out_row", "write_shard"]
 
 SCHEMA = pa.schema(
     {
@@ -54,7 +54,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ClipSettings:
     """How clips are prepared.
 
     Attributes:
@@ -91,13 +91,13 @@ class Shard:
         """Name of its file, by which shards sort in their order."""
         return f"{self.number:05d}.arrow"
 
-    def fingerprint(self, recipe: Recipe) -> str:
-        """Name what the shard is made from: recipe, labels, and every recording by size and time of change.
+    def fingerprint(self, settings: ClipSettings) -> str:
+        """Name what the shard is made from: settings, labels, and every recording by size and time of change.
 
         Reading all recordings to hash them would take as long as preparing them; size and time change with
         any ordinary way of replacing a file.
         """
-        digest = hashlib.sha256(recipe.fingerprint.encode())
+        digest = hashlib.sha256(settings.fingerprint.encode())
         for clip in self.clips:
             try:
                 state = clip.path.stat()
@@ -125,7 +125,7 @@ def left_out_row(clip_id: str, reason: str, value: str, advice: str) -> dict[str
 
 def write_shard(
     shard: Shard,
-    recipe: Recipe,
+    settings: ClipSettings,
     *,
     folder: Path,
     schema: pa.Schema = SCHEMA,
@@ -135,7 +135,7 @@ def write_shard(
 
     Args:
         shard: What to write.
-        recipe: How.
+        settings: How.
         folder: The dataset's folder; the shard goes into its split's.
         schema: ``SCHEMA``, with the metadata by which other programs know its features.
         tick: Called after each clip; what it raises stops the shard, and nothing of it stays.
@@ -144,7 +144,7 @@ def write_shard(
         The report that also lies beside the shard: ``fingerprint``, ``rows``, ``samples``, ``bytes``,
         ``left_out``.
     """
-    fingerprint = shard.fingerprint(recipe)  # before decoding: a recording replaced meanwhile must not look prepared
+    fingerprint = shard.fingerprint(settings)  # before decoding: a recording replaced meanwhile must not look prepared
     path = folder / shard.split / shard.name
     path.with_suffix(".json").unlink(missing_ok=True)
     left_out: list[dict[str, str]] = []
@@ -152,7 +152,7 @@ def write_shard(
     with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as out:
         batch: list[dict[str, Any]] = []
         for clip in shard.clips:
-            row = _prepare(clip, recipe)
+            row = _prepare(clip, settings)
             if "reason" in row:
                 left_out.append(row)
             else:
@@ -170,16 +170,16 @@ def write_shard(
     return report
 
 
-def _prepare(clip: Clip, recipe: Recipe) -> dict[str, Any]:
+def _prepare(clip: Clip, settings: ClipSettings) -> dict[str, Any]:
     """Decode one clip; return its row of the dataset, or of the table of what was left out."""
     try:
-        samples, _ = read_audio(clip.path, sampling_rate=SAMPLING_RATE, channel=recipe.channel)
+        samples, _ = read_audio(clip.path, sampling_rate=SAMPLING_RATE, channel=settings.channel)
     except (OSError, ValueError, RuntimeError) as error:  # missing, not audio, breaks off, lacks the channel
         return left_out_row(clip.id, "unreadable", str(error), "replace the recording")
     if not np.isfinite(samples).all():
         return left_out_row(clip.id, "not finite", "NaN or infinite samples", "record or export it again")
-    seconds, frames = samples.size / SAMPLING_RATE, int(recipe.frames(samples.size))
-    return _refusal(clip, seconds, frames, recipe) or {
+    seconds, frames = samples.size / SAMPLING_RATE, int(settings.frames(samples.size))
+    return _refusal(clip, seconds, frames, settings) or {
         "id": clip.id,
         "audio": to_int16(samples),
         "labels": clip.labels,
@@ -190,13 +190,13 @@ def _prepare(clip: Clip, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _refusal(clip: Clip, seconds: float, frames: int, recipe: Recipe) -> dict[str, str] | None:
+def _refusal(clip: Clip, seconds: float, frames: int, settings: ClipSettings) -> dict[str, str] | None:
     """Say why a decoded clip cannot be used, if it cannot."""
-    if seconds < recipe.min_seconds:
-        return left_out_row(clip.id, "too short", f"{seconds:.2f} s", f"min_seconds is {recipe.min_seconds:g}")
-    if seconds > recipe.max_seconds:
+    if seconds < settings.min_seconds:
+        return left_out_row(clip.id, "too short", f"{seconds:.2f} s", f"min_seconds is {settings.min_seconds:g}")
+    if seconds > settings.max_seconds:
         return left_out_row(
-            clip.id, "too long", f"{seconds:.2f} s", f"split it, or raise max_seconds ({recipe.max_seconds:g})"
+            clip.id, "too long", f"{seconds:.2f} s", f"split it, or raise max_seconds ({settings.max_seconds:g})"
         )
     needed = ctc_frames_needed(clip.labels)
     if frames < needed:

@@ -3,7 +3,7 @@
 from .alignment import align
 from .beam_search import BeamSearch, write_language_model
 from .export import cues, tiers_of, to_audacity, to_json, to_srt, to_textgrid
-from .hypotheses import FrameClock, Hypothesis, collapse, frame_table, greedy
+from .hypotheses import FrameClock, Hypothesis, frame_table, greedy
 from .inference import log_probs_of
 from .transcribe import transcribe_file, transcribe_files
 from .tuning import tune
@@ -13,7 +13,6 @@ __all__ = [
     "FrameClock",
     "Hypothesis",
     "align",
-    "collapse",
     "cues",
     "frame_table",
     "greedy",

@@ -10,11 +10,9 @@ import numpy as np
 from asr_helpers.model.frames import ctc_frames_needed
 from asr_helpers.model.vocabulary import Alphabet
 
-from .hypotheses import FrameClock, Hypothesis, hypothesis_of
+from .hypotheses import LOG_ZERO, FrameClock, Hypothesis, hypothesis_of
 
-__all__ = ["Path", "TooFewFrames", "align", "best_path"]
-
-FLOOR = -1e9  # in place of the logarithm of 0, so that a path exists whatever the model rules out
+__all__ = ["BestPath", "TooFewFrames", "align", "best_path"]
 
 
 class TooFewFrames(ValueError):
@@ -22,7 +20,7 @@ class TooFewFrames(ValueError):
 
 
 @dataclass(frozen=True)
-class Path:
+class BestPath:
     """The likeliest way to say given ids: one id a frame ``(frames,)``, and its log-probability."""
 
     ids: np.ndarray
@@ -58,7 +56,7 @@ def align(log_probs: np.ndarray, text: str, alphabet: Alphabet, clock: FrameCloc
     return hypothesis_of(path.ids, np.concatenate([log_probs, np.full_like(some, -np.inf)], axis=1), wider, clock)
 
 
-def best_path(log_probs: np.ndarray, ids: Sequence[int], *, blank: int) -> Path:
+def best_path(log_probs: np.ndarray, ids: Sequence[int], *, blank: int) -> BestPath:
     """Find the likeliest path through the frames that collapses to ``ids`` (Viterbi, all states at once).
 
     The states are the ids with a blank before, between and after. A frame stays in its state, goes on to the
@@ -78,13 +76,13 @@ def best_path(log_probs: np.ndarray, ids: Sequence[int], *, blank: int) -> Path:
     _check(len(log_probs), ids, blank)
     states = np.full(2 * len(ids) + 1, blank)
     states[1::2] = ids
-    emitted = np.maximum(log_probs[:, states], FLOOR, dtype=np.float64)  # (frames, states)
+    emitted = np.maximum(log_probs[:, states], LOG_ZERO, dtype=np.float64)  # (frames, states)
     # How a state was reached: from itself (0), from the one before (1) or from the one before that (2).
     came = np.zeros(emitted.shape, dtype=np.int8)
     can_skip = np.zeros(len(states), dtype=bool)
     can_skip[3::2] = states[3::2] != states[1:-2:2]
     if not len(emitted):
-        return Path(np.zeros(0, dtype=np.int64), 0.0)
+        return BestPath(np.zeros(0, dtype=np.int64), 0.0)
     ways = np.full((3, len(states)), -np.inf)
     score = np.full(len(states), -np.inf)
     score[:2] = emitted[0, :2]
@@ -94,7 +92,7 @@ def best_path(log_probs: np.ndarray, ids: Sequence[int], *, blank: int) -> Path:
         came[frame] = ways.argmax(0)
         score = ways.max(0) + emitted[frame]
     last = len(states) - 1 if len(states) == 1 or score[-1] >= score[-2] else len(states) - 2
-    return Path(states[_trace(came, last)], float(score[last]))
+    return BestPath(states[_trace(came, last)], float(score[last]))
 
 
 def _trace(came: np.ndarray, last: int) -> np.ndarray:

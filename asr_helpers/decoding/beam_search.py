@@ -19,18 +19,17 @@ from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_json
 
 from .alignment import align
-from .hypotheses import FrameClock, Hypothesis, collapse
+from .hypotheses import LOG_ZERO, FrameClock, Hypothesis
 from .language_model import RESERVED, UNKNOWN, estimate, refuse_leaks, write_arpa
 
-__all__ = ["MAX_ORDER", "UNITS", "BeamSearch", "Weights", "write_language_model"]
+__all__ = ["MAX_ORDER", "BeamSearch", "Weights", "write_language_model"]
 
-UNITS = ("letters", "words")
+# Units of `analysis.metrics`, and what files and tables call a language model of each.
+NAMES = {"character": "letters", "word": "words"}
 
 MAX_ORDER = 6  # longest n-gram that KenLM, as flashlight-text 0.0.7 carries it, can read; the shortest is 2
 
 TOKENS = 15  # of a frame's outputs, the likeliest that a search over letters tries (all: same text, 1.7 × the time)
-
-NEVER = -1e4  # log-probability of what cannot be in a frame; finite, so that sums stay finite
 
 MISSING = (
     "beam search needs the package flashlight-text, which is not here: "
@@ -66,11 +65,11 @@ def write_language_model(
     Args:
         texts: Normalised lines: the training transcripts, and a text of the user's where there is one.
         folder: Made if need be; gets ``letters.arpa`` or ``words.arpa``.
-        unit: ``"letters"`` scores any spelling, and so can write words that the text does not hold: the choice for
-            the transcripts of a small corpus. ``"words"`` writes no other words than the text's: for large texts.
+        unit: ``"character"`` scores any spelling, and so can write words that the text does not hold: the choice for
+            the transcripts of a small corpus. ``"word"`` writes no other words than the text's: for large texts.
         alphabet: The model's outputs.
         references: Normalised transcripts of the test split; text that holds one is refused.
-        order: Longest n-gram, 2 to 6; by default 6 letters or 3 words.
+        order: Longest n-gram, 2 to 6; by default 6 characters or 3 words.
 
     Returns:
         The ARPA file.
@@ -78,14 +77,14 @@ def write_language_model(
     Raises:
         ValueError: The text is empty or holds test sentences, or unit or order are out of range.
     """
-    order = order or {"letters": 6, "words": 3}.get(unit, 0)
-    if unit not in UNITS or not 2 <= order <= MAX_ORDER:
-        raise ValueError(f"unit is {unit!r} and order {order}; use letters or words, and an order of 2 to {MAX_ORDER}")
+    order = order or {"character": 6, "word": 3}.get(unit, 0)
+    if unit not in NAMES or not 2 <= order <= MAX_ORDER:
+        raise ValueError(f"unit is {unit!r} and order {order}; use character or word, and an order of 2 to {MAX_ORDER}")
     refuse_leaks(texts, references)
     sentences = [text.split() for text in texts if text.split()]
-    if unit == "letters":
+    if unit == "character":
         sentences = [list(alphabet.tokens[alphabet.boundary].join(words)) for words in sentences]
-    path = Path(folder) / f"{unit}.arpa"
+    path = Path(folder) / f"{NAMES[unit]}.arpa"
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_arpa(estimate(sentences, order=order), path)
 
@@ -114,23 +113,18 @@ class BeamSearch:
         beam: int = 50,
         threshold: float = 25.0,
     ) -> None:
-        self.arpa, self.alphabet, self.weights, self.beam, self.threshold = (
-            Path(arpa),
-            alphabet,
-            weights,
-            beam,
-            threshold,
-        )
-        if self.unit not in UNITS or not self.arpa.is_file():
+        self.arpa, self.alphabet, self.weights = Path(arpa), alphabet, weights
+        self.beam, self.threshold = beam, threshold
+        if self.name not in NAMES.values() or not self.arpa.is_file():
             raise ValueError(f"there is no language model {arpa}; make letters.arpa or words.arpa, or decode greedily")
         self._library = _flashlight()
         tokens = list(alphabet.tokens)
-        if self.unit == "words":
+        if self.unit == "word":
             self.words, self.left_out = _lexicon(self.arpa, alphabet)
             tokens = [*self.words, RESERVED[UNKNOWN]]
         with _quiet():
             self._model = self._library.KenLM(str(self.arpa), self._library.Dictionary(tokens))
-        self._tree = self._spellings() if self.unit == "words" else None
+        self._tree = self._spellings() if self.unit == "word" else None
 
     @classmethod
     def load(cls, arpa: str | Path, alphabet: Alphabet) -> BeamSearch:
@@ -146,9 +140,14 @@ class BeamSearch:
         return path
 
     @property
-    def unit(self) -> str:
-        """What the language model predicts: ``"letters"`` or ``"words"``."""
+    def name(self) -> str:
+        """What files and tables call the language model: ``"letters"`` or ``"words"``."""
         return self.arpa.stem
+
+    @property
+    def unit(self) -> str:
+        """What the language model predicts: ``"character"`` or ``"word"``."""
+        return next(unit for unit, name in NAMES.items() if name == self.name)
 
     def having(self, *, weights: Weights | None = None, beam: int | None = None) -> BeamSearch:
         """The same search with other weights or another beam; the language model is shared, not read again."""
@@ -166,11 +165,10 @@ class BeamSearch:
             return ""
         emissions = self._emissions(log_probs)
         found = self._decoder().decode(emissions.ctypes.data, *emissions.shape)
-        if self.unit == "words":
+        if self.unit == "word":
             return " ".join(self.words[i] for i in found[0].words if i >= 0)
         path = found[0].tokens[1 : 1 + len(log_probs)]  # before the first frame and after the last: a boundary
-        letters = (self.alphabet.tokens[i] for i in collapse(path, self.alphabet.blank))
-        return " ".join("".join(letters).replace(self.alphabet.tokens[self.alphabet.boundary], " ").split())
+        return self.alphabet.spell(path)
 
     def hypothesis(self, log_probs: np.ndarray, clock: FrameClock) -> Hypothesis:
         """Find the likeliest text and align it: times and confidences are those of the frames, as in ``greedy``.
@@ -184,16 +182,16 @@ class BeamSearch:
         emissions = np.array(log_probs, dtype=np.float32, order="C")
         spoken = (self.alphabet.blank, self.alphabet.boundary)
         special = [i for i, token in enumerate(self.alphabet.tokens) if len(token) != 1 and i not in spoken]
-        emissions[:, special] = NEVER
-        if self.unit == "words":  # every spelling ends in a boundary, which the last word of a recording lacks
-            end = np.full((1, emissions.shape[1]), NEVER, dtype=np.float32)
+        emissions[:, special] = LOG_ZERO
+        if self.unit == "word":  # every spelling ends in a boundary, which the last word of a recording lacks
+            end = np.full((1, emissions.shape[1]), LOG_ZERO, dtype=np.float32)
             end[0, self.alphabet.boundary] = 0
             emissions = np.concatenate([emissions, end])
-        return np.maximum(emissions, NEVER)
+        return np.maximum(emissions, LOG_ZERO)
 
     def _decoder(self) -> Any:
         """A decoder of flashlight-text with the present weights."""
-        lib, alphabet, outputs = self._library, self.alphabet, len(self.alphabet.tokens)
+        lib, alphabet, outputs = self._library, self.alphabet, len(self.alphabet)
         shared = {
             "beam_size": self.beam,
             "beam_size_token": min(outputs, TOKENS) if self._tree is None else outputs,
@@ -213,7 +211,7 @@ class BeamSearch:
 
     def _spellings(self) -> Any:
         """The words as a tree of letters, each node with the best score of the words below it (look-ahead)."""
-        tree = self._library.Trie(len(self.alphabet.tokens), self.alphabet.boundary)
+        tree = self._library.Trie(len(self.alphabet), self.alphabet.boundary)
         state = self._model.start(False)
         for i, word in enumerate(self.words):
             spelling = [*self.alphabet.encode(word), self.alphabet.boundary]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,15 @@ from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.frames import hop, receptive_field
 from asr_helpers.model.vocabulary import Alphabet
 
-if TYPE_CHECKING:
-    pass
+__all__ = ["FrameClock", "Hypothesis", "Letter", "Word", "frame_table", "greedy", "hypothesis_of"]
 
-__all__ = ["FrameClock", "Hypothesis", "Letter", "Word", "collapse", "frame_table", "greedy", "hypothesis_of"]
-
-FLOOR = -1e4  # in place of the logarithm of 0, so that sums over paths stay finite
+LOG_ZERO = -1e4  # in place of the logarithm of 0, so that sums over paths stay finite
 
 REACH = 0.04  # seconds; synthetic words began 0.036 s before their first letter's frame (median of 1,032)
 
 NEW_LETTER, NEW_BOUNDARY, REPEAT, BLANK = "new letter", "word boundary", "repeats the frame before", "blank"
 
-Run = tuple[int, int, int]  # an output id, and the first and last frame of a stretch of it
+Stretch = tuple[int, int, int]  # an output id, and the first and last frame that name it
 
 
 @dataclass(frozen=True)
@@ -101,14 +98,6 @@ class Hypothesis:
         return [{"word": w.text, "start": w.start, "end": w.end, "confidence": w.confidence} for w in self.words]
 
 
-def collapse(ids: Sequence[int], blank: int) -> list[int]:
-    """Turn one id a frame into output ids: runs count once, blanks vanish.
-
-    Source: Graves et al. (2006), section 3.1, the map B.
-    """
-    return [ids[first] for first, _ in _runs(np.asarray(ids)) if ids[first] != blank]
-
-
 def _runs(ids: np.ndarray) -> Iterator[tuple[int, int]]:
     """First and last frame of each stretch of equal ids."""
     if not len(ids):
@@ -147,7 +136,7 @@ def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, c
         alphabet: What each output means.
         clock: Seconds of a frame.
     """
-    spoken: list[list[Run]] = [[]]  # the letters of each word
+    spoken: list[list[Stretch]] = [[]]  # the letters of each word
     for first, last in _runs(path):
         token = int(path[first])
         if token == alphabet.boundary:
@@ -169,7 +158,7 @@ def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, c
     return Hypothesis(" ".join(word.text for word in words), tuple(words), float(confidences.mean()))
 
 
-def _edges(spoken: Sequence[Sequence[Run]], frames: int, clock: FrameClock) -> Iterator[list[float]]:
+def _edges(spoken: Sequence[Sequence[Stretch]], frames: int, clock: FrameClock) -> Iterator[list[float]]:
     """Where each word begins, where its letters meet, and where it ends, in seconds."""
     for i, runs in enumerate(spoken):
         first, last = clock.start(runs[0][1]), clock.end(runs[-1][2])
@@ -180,7 +169,7 @@ def _edges(spoken: Sequence[Sequence[Run]], frames: int, clock: FrameClock) -> I
 
 
 def _word_posteriors(
-    spoken: Sequence[Sequence[Run]], path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet
+    spoken: Sequence[Sequence[Stretch]], path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet
 ) -> np.ndarray:
     """CTC probability of each word between its neighbours, ``(words,)`` float64; all words in one batch."""
     import torch
@@ -195,7 +184,7 @@ def _word_posteriors(
     frames = torch.tensor(stops) - torch.tensor(starts)
     emitted = torch.zeros(int(frames.max()), len(spoken), log_probs.shape[1], dtype=torch.float64)
     for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        emitted[: stop - start, i] = torch.from_numpy(np.maximum(log_probs[start:stop], FLOOR, dtype=np.float64))
+        emitted[: stop - start, i] = torch.from_numpy(np.maximum(log_probs[start:stop], LOG_ZERO, dtype=np.float64))
     losses = torch.nn.functional.ctc_loss(
         emitted,
         torch.tensor([token for target in targets for token in target]),

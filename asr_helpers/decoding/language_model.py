@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from asr_helpers.storage import replacing
 from asr_helpers.text.sentences import sentence_key
+from asr_helpers.wording import listed
 
 __all__ = [
     "Leak",
@@ -37,8 +39,6 @@ NEVER = -99.0  # log10 probability that ARPA files give <s>, which is only ever 
 LONG = 4  # words; shorter test sentences ("thank you") are everyday phrases, and only count as a line of their own
 
 FIRST = 8  # letters by which a long test sentence is looked up; four words have more
-
-SHOWN = 3  # leaks that an error spells out
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def write_arpa(model: NgramModel, path: str | Path) -> Path:
     Source: the format as described in the SRILM manual page ngram-format(5).
     """
     path = Path(path)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write("\\data\\\n")
         file.writelines(f"ngram {n}={len(each.ngrams)}\n" for n, each in enumerate(model.orders, start=1))
         for n, each in enumerate(model.orders, start=1):
@@ -293,11 +293,11 @@ def refuse_leaks(texts: Sequence[str], references: Iterable[str]) -> None:
         ValueError: Names how many sentences, the first of them with their lines (from 1), and the fix.
     """
     if leaks := find_leaks(texts, references):
-        shown = "; ".join(f"line {leak.line + 1}: {leak.sentence}" for leak in leaks[:SHOWN])
+        shown = listed((f"line {leak.line + 1}: {leak.sentence}" for leak in leaks), most=3)
         sentences = len({leak.sentence for leak in leaks})
         raise ValueError(
             f"the language model's text holds {sentences} test sentence{'s' * (sentences != 1)} "
-            f"({shown}{'; …' if len(leaks) > SHOWN else ''}): a score with it would be worthless. "
+            f"({shown}): a score with it would be worthless. "
             "Leave these lines out (asr_helpers.decoding.language_model.without_leaks), or split the corpus by sentence"
         )
 

@@ -17,6 +17,7 @@ from asr_helpers.audio.reading import SAMPLING_RATE, AudioError, read_blocks
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_text
+from asr_helpers.wording import listed
 
 from .beam_search import BeamSearch
 from .export import cues, tiers_of, to_audacity, to_json, to_srt, to_textgrid
@@ -210,7 +211,7 @@ def _targets(files: Sequence[Path], format: str, out: str | Path | None) -> dict
     targets = {file: Path(out) / f"{file.stem}{FORMATS[format]}" for file in files}
     twice = [target for target, count in Counter(targets.values()).items() if count > 1]
     if twice:
-        same = ", ".join(str(file) for file, target in targets.items() if target == twice[0])
+        same = listed(file for file, target in targets.items() if target == twice[0])
         raise ValueError(f"{same} would all be written to {twice[0]}; transcribe them into different folders")
     return targets
 

@@ -24,7 +24,7 @@ NEAR = 0.25  # the second half of the trials stays within this share of the rang
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best search, and all that were tried: unit, lm, word, wer, cer, best first; ``"greedy"`` for comparison."""
+    """The best search, and all that were tried, best first: unit (letters, words or greedy), lm, word, wer, cer."""
 
     search: BeamSearch
     table: pd.DataFrame
@@ -70,12 +70,12 @@ def tune(
     for search in searches:
         rng = np.random.default_rng(seed)
         first = len(rows)
-        draft = search.beam // 2 if search.unit == "letters" else search.beam  # slow, and ranks weights as well by half
+        draft = search.beam // 2 if search.unit == "character" else search.beam  # slow, and half ranks weights as well
         for trial in range(trials):
             weights = search.weights if not trial else _draw(rng, _best(rows[first:]) if 2 * trial >= trials else None)
             tried.append(search.having(weights=weights))
             found = [tried[-1].having(beam=draft).text(each) for each in log_probs]
-            rows.append(_row(search.unit, weights, references, found))
+            rows.append(_row(search.name, weights, references, found))
     best = tried[min(range(len(tried)), key=lambda i: (rows[i + 1]["wer"], rows[i + 1]["cer"]))]
     return Tuned(best, pd.DataFrame(rows).sort_values(["wer", "cer"], kind="stable", ignore_index=True))
 

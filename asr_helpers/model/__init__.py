@@ -4,11 +4,12 @@ from .frames import ctc_frames_needed, frame_seconds, output_frames
 from .hub import locate_checkpoint, publish
 from .loading import load_for_ctc, load_trained
 from .processor import make_processor, make_tokenizer, round_trip
-from .vocabulary import Alphabet, build_vocab, unseen_letters
+from .vocabulary import Alphabet, build_vocab, collapse, unseen_letters
 
 __all__ = [
     "Alphabet",
     "build_vocab",
+    "collapse",
     "ctc_frames_needed",
     "frame_seconds",
     "load_for_ctc",

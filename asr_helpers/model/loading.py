@@ -17,7 +17,7 @@ from transformers.utils import logging
 
 from .exact import make_exact
 from .hub import locate_checkpoint
-from .vocabulary import Vocabulary, read_vocabulary
+from .vocabulary import Alphabet, read_alphabet
 
 __all__ = ["check_vocabulary", "load_config", "load_for_ctc", "load_trained", "spec_augment_for"]
 
@@ -83,12 +83,12 @@ def load_for_ctc(
         CheckpointUnavailable: The folder or the id does not exist, or holds no weights.
         ValueError: The vocabulary and the blank do not fit each other, or the checkpoint's head.
     """
-    vocabulary = _wanted_vocabulary(processor, vocab_size, blank_id)
+    alphabet = _wanted_alphabet(processor, vocab_size, blank_id)
     folder = locate_checkpoint(checkpoint, revision=revision)
     config = load_config(folder)
     if keep_head:
-        _require_same_vocabulary(read_vocabulary(folder), vocabulary, checkpoint)
-    _configure(config, vocabulary, dropout=dropout, layerdrop=layerdrop, spec_augment=spec_augment)
+        _require_same_alphabet(read_alphabet(folder), alphabet, checkpoint)
+    _configure(config, alphabet, dropout=dropout, layerdrop=layerdrop, spec_augment=spec_augment)
     if shortest_frames is not None:
         for name, value in spec_augment_for(config, shortest_frames).items():
             setattr(config, name, value)
@@ -143,16 +143,16 @@ def check_vocabulary(model: Wav2Vec2ForCTC, processor: Any) -> None:
     Raises:
         ValueError: The sizes or the blanks differ; the text says how.
     """
-    vocabulary = Vocabulary.of(processor)
+    alphabet = Alphabet.of(processor)
     size, blank = model.config.vocab_size, model.config.pad_token_id
-    if len(vocabulary) != size:
+    if len(alphabet) != size:
         raise ValueError(
-            f"the model has {size} outputs and the tokenizer {len(vocabulary)} tokens; "
+            f"the model has {size} outputs and the tokenizer {len(alphabet)} tokens; "
             "use the processor that was saved beside the model, or load the checkpoint with a new head"
         )
-    if vocabulary.blank_id != blank:
+    if alphabet.blank != blank:
         raise ValueError(
-            f"the model's blank is output {blank} and the tokenizer's token {vocabulary.blank_id}; "
+            f"the model's blank is output {blank} and the tokenizer's token {alphabet.blank}; "
             "use the processor that was saved beside the model"
         )
 
@@ -179,18 +179,18 @@ def spec_augment_for(config: Wav2Vec2Config, shortest_frames: int) -> dict[str, 
     return {name: value for name, value in settings.items() if value != getattr(config, name)}
 
 
-def _wanted_vocabulary(processor: Any, vocab_size: int | None, blank_id: int | None) -> Vocabulary:
-    """Read the vocabulary off the processor, or make one of nameless tokens of the given size."""
+def _wanted_alphabet(processor: Any, vocab_size: int | None, blank_id: int | None) -> Alphabet:
+    """Read the alphabet off the processor, or make one of nameless tokens of the given size."""
     if (processor is None) == (vocab_size is None or blank_id is None):
         raise ValueError("give either processor, or both vocab_size and blank_id")
     if processor is not None:
-        return Vocabulary.of(processor)
-    return Vocabulary({f"<{i}>": i for i in range(vocab_size)}, blank_id)
+        return Alphabet.of(processor)
+    return Alphabet(tuple(f"<{i}>" for i in range(vocab_size)), blank_id)
 
 
 def _configure(
     config: Wav2Vec2Config,
-    vocabulary: Vocabulary,
+    alphabet: Alphabet,
     *,
     dropout: float | Mapping[str, float] | None,
     layerdrop: float,
@@ -207,8 +207,8 @@ def _configure(
             raise ValueError(f"{name!r} is no setting of SpecAugment; see mask_* and apply_spec_augment in the config")
     config.update(
         {
-            "vocab_size": len(vocabulary),
-            "pad_token_id": vocabulary.blank_id,
+            "vocab_size": len(alphabet),
+            "pad_token_id": alphabet.blank,
             "ctc_loss_reduction": "mean",
             "ctc_zero_infinity": True,
             "layerdrop": layerdrop,
@@ -296,10 +296,10 @@ def _rest_unused_mask_vector(model: Wav2Vec2ForCTC) -> None:
         base.masked_spec_embed.requires_grad_(False)
 
 
-def _require_same_vocabulary(own: Vocabulary | None, wanted: Vocabulary, checkpoint: str | Path) -> None:
+def _require_same_alphabet(own: Alphabet | None, wanted: Alphabet, checkpoint: str | Path) -> None:
     """Refuse to keep a head whose outputs mean other tokens."""
     advice = "leave keep_head out to get a new head"
     if own is None:
         raise ValueError(f"keep_head=True, but {checkpoint} has no vocab.json to compare with; {advice}")
-    if own != wanted:
-        raise ValueError(f"keep_head=True, but {own.difference(wanted)}; {advice}")
+    if differs := own.difference(wanted):
+        raise ValueError(f"keep_head=True, but {differs}; {advice}")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.storage import write_json
+
 from .vocabulary import BLANK, BOUNDARY, SPECIALS, UNKNOWN
 
 if TYPE_CHECKING:
@@ -23,8 +26,6 @@ __all__ = [
     "make_tokenizer",
     "round_trip",
 ]
-
-SAMPLING_RATE = 16_000  # Hz, of every Wav2Vec2 checkpoint
 
 
 def encode(text: str, vocab: Mapping[str, int]) -> list[int]:
@@ -44,10 +45,8 @@ def make_tokenizer(vocab: Mapping[str, int], folder: str | Path) -> Wav2Vec2CTCT
     """
     from transformers import Wav2Vec2CTCTokenizer
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "vocab.json"
-    path.write_text(json.dumps(dict(vocab), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    path = Path(folder) / "vocab.json"
+    write_json(vocab, path)
     tokenizer = Wav2Vec2CTCTokenizer(
         str(path),
         pad_token=SPECIALS[BLANK],
@@ -87,7 +86,9 @@ def make_feature_extractor(checkpoint: str | Path | None = None) -> Wav2Vec2Feat
     if not found:
         return Wav2Vec2FeatureExtractor(return_attention_mask=True)
     if found.get("sampling_rate", SAMPLING_RATE) != SAMPLING_RATE:
-        raise ValueError(f"{checkpoint} expects {found['sampling_rate']} Hz; choose a checkpoint for 16,000 Hz")
+        raise ValueError(
+            f"{checkpoint} expects {found['sampling_rate']} Hz; choose a checkpoint for {SAMPLING_RATE:,} Hz"
+        )
     return Wav2Vec2FeatureExtractor.from_dict(found | {"return_attention_mask": True})
 
 
@@ -149,22 +150,20 @@ def head_fit(vocab: Mapping[str, int], checkpoint: str | Path) -> HeadFit:
         CheckpointUnavailable: No such folder, and the Hub gives no such checkpoint.
     """
     from .hub import locate_checkpoint
-    from .vocabulary import Vocabulary, read_vocabulary
+    from .vocabulary import Alphabet, read_alphabet
 
     folder = locate_checkpoint(checkpoint, weights=False)
     config = read_json(folder / "config.json")
     if not any(name.endswith("ForCTC") for name in config.get("architectures") or []):
         return HeadFit(False, False, f"{checkpoint} has no CTC head; it gets a fresh one, {len(vocab)} outputs.")
-    own, outputs, blank = read_vocabulary(folder), config.get("vocab_size"), config.get("pad_token_id")
+    own, outputs, blank = read_alphabet(folder), config.get("vocab_size"), config.get("pad_token_id")
     if outputs != len(vocab):
         differs = f"its head has {outputs} outputs, the vocabulary {len(vocab)} tokens"
     elif blank != vocab[SPECIALS[BLANK]]:
         differs = f"its blank is output {blank}, the vocabulary's is {vocab[SPECIALS[BLANK]]}"
     elif own is None:
         differs = f"it has no vocabulary of one language, so nobody can say what its {outputs} outputs mean"
-    elif dict(own.ids) != dict(vocab):
-        differs = own.difference(Vocabulary(dict(vocab), vocab[SPECIALS[BLANK]]))
-    else:
+    elif not (differs := own.difference(Alphabet(tuple(sorted(vocab, key=vocab.get)), vocab[SPECIALS[BLANK]]))):
         return HeadFit(True, True, f"The head of {checkpoint} has exactly this vocabulary.")
     fix = "train a fresh head, or use the checkpoint with its own processor"
     return HeadFit(False, True, f"The vocabulary does not fit the checkpoint {checkpoint}: {differs}; {fix}.")

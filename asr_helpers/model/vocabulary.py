@@ -1,79 +1,117 @@
-"""The tokens of a CTC head, as data that can be compared: token to id, and which id is the blank."""
+"""The alphabet of a CTC head: its tokens, the blank and the word boundary; text to ids, and frames to text."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from asr_helpers.text.normaliser import code_point, letters
+from asr_helpers.wording import listed
 
-__all__ = ["BLANK", "SPECIALS", "Alphabet", "Vocabulary", "build_vocab", "read_vocabulary", "spell", "unseen_letters"]
+__all__ = ["BLANK", "SPECIALS", "Alphabet", "build_vocab", "collapse", "read_alphabet", "unseen_letters"]
 
 SPECIALS = ("[PAD]", "[UNK]", "|")  # CTC blank, unknown, word boundary
 
 BLANK, UNKNOWN, BOUNDARY = range(3)
 
 
+def collapse(ids: Iterable[int], blank: int) -> list[int]:
+    """Turn one id a frame into output ids: runs count once, blanks vanish.
+
+    Source: Graves et al. (2006), section 3.1, the map B.
+    """
+    return [int(token) for token, _ in groupby(ids) if token != blank]
+
+
 @dataclass(frozen=True)
-class Vocabulary:
-    """What every output of a CTC head means.
+class Alphabet:
+    """What each output of a CTC head means.
 
     Attributes:
-        ids: Token to id, contiguous from 0.
-        blank_id: Id of the CTC blank.
+        tokens: Token of each output id.
+        blank: Id of the CTC blank.
+        boundary: Id of the token between words; None where nobody says which it is.
 
     Raises:
-        ValueError: Ids have gaps or repeat, or the blank is none of them.
+        ValueError: There is no token, or the blank is none of them.
     """
 
-    ids: Mapping[str, int]
-    blank_id: int
+    tokens: tuple[str, ...]
+    blank: int
+    boundary: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.ids:
+        if not self.tokens:
             raise ValueError("the vocabulary is empty; make it from the training transcripts (notebook 02)")
-        if sorted(self.ids.values()) != list(range(len(self.ids))):
-            raise ValueError(
-                f"{len(self.ids)} tokens have ids from {min(self.ids.values())} to {max(self.ids.values())}; "
-                "the head needs every id from 0 on exactly once (make the vocabulary again in notebook 02)"
-            )
-        if not isinstance(self.blank_id, int) or not 0 <= self.blank_id < len(self.ids):
-            raise ValueError(f"the blank is {self.blank_id!r}, and the vocabulary has ids 0 to {len(self.ids) - 1}")
+        if not isinstance(self.blank, int) or not 0 <= self.blank < len(self):
+            raise ValueError(f"the blank is {self.blank!r}, and the vocabulary has ids 0 to {len(self) - 1}")
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.tokens)
 
     @classmethod
-    def of(cls, processor: Any) -> Vocabulary:
-        """Read the vocabulary of a processor or tokenizer, added tokens included."""
-        tokenizer = getattr(processor, "tokenizer", processor)
-        return cls(dict(tokenizer.get_vocab()), tokenizer.pad_token_id)
+    def of(cls, processor: Any) -> Alphabet:
+        """Read the alphabet off a processor or tokenizer, added tokens included: decoding then needs no tokenizer.
 
-    def difference(self, other: Vocabulary) -> str:
-        """Say in a sentence how two vocabularies differ."""
-        mine, theirs = set(self.ids), set(other.ids)
+        Raises:
+            ValueError: Ids have gaps or repeat.
+        """
+        tokenizer = getattr(processor, "tokenizer", processor)
+        ids = tokenizer.get_vocab()
+        tokens = tuple(sorted(ids, key=ids.get))
+        if [ids[token] for token in tokens] != list(range(len(ids))):
+            raise ValueError(
+                f"{len(ids)} tokens have ids from {min(ids.values())} to {max(ids.values())}; "
+                "the head needs every id from 0 on exactly once (make the vocabulary again in notebook 02)"
+            )
+        return cls(tokens, tokenizer.pad_token_id, tokenizer.word_delimiter_token_id)
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Token to id."""
+        return {token: i for i, token in enumerate(self.tokens)}
+
+    def encode(self, text: str) -> list[int]:
+        """Turn a normalised text into ids; a letter that the model does not know is an error that names it."""
+        letters = [self.tokens[self.boundary] if c == " " else c for c in " ".join(text.split())]
+        unknown = sorted(set(letters) - self.ids.keys())
+        if unknown:
+            named = listed(f"{c} (U+{ord(c):04X})" for c in unknown)
+            raise ValueError(f"{text!r} holds {named}, which the model has no output for; normalise the text")
+        return [self.ids[c] for c in letters]
+
+    def spell(self, path: Iterable[int]) -> str:
+        """Turn one id a frame into text: collapsed, words separated by single spaces."""
+        tokens = (" " if i == self.boundary else self.tokens[i] for i in collapse(path, self.blank))
+        return " ".join("".join(tokens).split())
+
+    def difference(self, other: Alphabet) -> str:
+        """Say in a sentence how the outputs of a checkpoint differ from another alphabet's; empty if they do not."""
+        mine, theirs = self.ids.keys(), other.ids.keys()
         parts = []
         if mine - theirs:
-            parts.append(f"only the checkpoint has {_some(mine - theirs)}")
+            parts.append(f"only the checkpoint has {listed(map(repr, sorted(mine - theirs)))}")
         if theirs - mine:
-            parts.append(f"only the processor has {_some(theirs - mine)}")
+            parts.append(f"only the processor has {listed(map(repr, sorted(theirs - mine)))}")
         moved = sorted(t for t in mine & theirs if self.ids[t] != other.ids[t])
         if moved:
             token = moved[0]
             parts.append(f"{len(moved)} tokens have other ids (first {token!r}: {self.ids[token]}, {other.ids[token]})")
-        if self.blank_id != other.blank_id:
-            parts.append(f"the blanks are {self.blank_id} and {other.blank_id}")
-        return f"the vocabularies differ: {'; '.join(parts)}" if parts else "the vocabularies are the same"
+        if self.blank != other.blank:
+            parts.append(f"the blanks are {self.blank} and {other.blank}")
+        return f"the vocabularies differ: {'; '.join(parts)}" if parts else ""
 
 
-def read_vocabulary(folder: Path) -> Vocabulary | None:
-    """Read the vocabulary that was saved beside a checkpoint; None where there is none.
+def read_alphabet(folder: Path) -> Alphabet | None:
+    """Read the alphabet that was saved beside a checkpoint; None where there is none.
 
     ``vocab.json`` alone does not name the blank: it is the tokenizer's padding token.
     """
@@ -83,45 +121,7 @@ def read_vocabulary(folder: Path) -> Vocabulary | None:
         return None
     if any(isinstance(ids, dict) for ids in json.loads((folder / "vocab.json").read_text("utf-8")).values()):
         return None  # one vocabulary a language (MMS): which of them the head speaks is not said here
-    return Vocabulary.of(Wav2Vec2CTCTokenizer.from_pretrained(folder))
-
-
-def _some(tokens: set[str], most: int = 5) -> str:
-    """Name a few tokens and count the rest."""
-    shown = sorted(tokens)[:most]
-    rest = len(tokens) - len(shown)
-    return ", ".join(map(repr, shown)) + (f" and {rest} more" if rest else "")
-
-
-@dataclass(frozen=True)
-class Alphabet:
-    """What each output of the model means.
-
-    Attributes:
-        tokens: Token of each output id.
-        blank: Id of the CTC blank.
-        boundary: Id of the token between words.
-    """
-
-    tokens: tuple[str, ...]
-    blank: int
-    boundary: int
-
-    @classmethod
-    def of(cls, tokenizer: Any) -> Alphabet:
-        """Read the alphabet off a ``Wav2Vec2CTCTokenizer``, once: decoding then needs no tokenizer."""
-        tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        return cls(tuple(tokens), tokenizer.pad_token_id, tokenizer.word_delimiter_token_id)
-
-    def encode(self, text: str) -> list[int]:
-        """Spell a normalised text in ids; a letter that the model does not know is an error that names it."""
-        ids = {token: i for i, token in enumerate(self.tokens)}
-        letters = [self.tokens[self.boundary] if c == " " else c for c in " ".join(text.split())]
-        unknown = sorted(set(letters) - ids.keys())
-        if unknown:
-            named = ", ".join(f"{c} (U+{ord(c):04X})" for c in unknown)
-            raise ValueError(f"{text!r} holds {named}, which the model has no output for; normalise the text")
-        return [ids[c] for c in letters]
+    return Alphabet.of(Wav2Vec2CTCTokenizer.from_pretrained(folder))
 
 
 def build_vocab(transcripts: Iterable[str]) -> dict[str, int]:
@@ -171,9 +171,3 @@ def unseen_letters(training: Iterable[str], other: Iterable[str]) -> pd.DataFram
         for letter in sorted(counts, key=lambda letter: (-counts[letter], letter))
     ]
     return pd.DataFrame(rows, columns=["letter", "code_point", "count", "transcripts", "example"])
-
-
-def spell(ids: Iterable[int], alphabet: Alphabet) -> str:
-    """Spell collapsed output ids as text, words separated by single spaces."""
-    tokens = (" " if i == alphabet.boundary else alphabet.tokens[i] for i in ids)
-    return " ".join("".join(tokens).split())

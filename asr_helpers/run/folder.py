@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from asr_helpers.storage import write_json, write_parquet
+from asr_helpers.storage import recover, replacing_folder, write_json, write_parquet
 
 from .provenance import device_line, fingerprint, versions
 
@@ -97,7 +96,7 @@ class Run:
         Raises:
             MissingArtifact: It does not; the text names the notebook that makes it.
         """
-        path = self.path(artifact)
+        path = recover(self.path(artifact))
         if not path.exists():
             maker = NOTEBOOKS[ARTIFACTS[artifact][1]]
             raise MissingArtifact(
@@ -111,12 +110,9 @@ class Run:
 
     def write_model(self, model: Any, processor: Any) -> None:
         """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers."""
-        part, final = self.folder / "model.part", self.path("model")
-        shutil.rmtree(part, ignore_errors=True)
-        model.save_pretrained(part)
-        processor.save_pretrained(part)
-        shutil.rmtree(final, ignore_errors=True)
-        part.rename(final)
+        with replacing_folder(self.path("model")) as part:
+            model.save_pretrained(part)
+            processor.save_pretrained(part)
 
     def write_json(self, artifact: str, content: Any) -> None:
         """Write a JSON artifact whole or not at all."""

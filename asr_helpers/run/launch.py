@@ -19,11 +19,10 @@ import yaml
 from asr_helpers.training.fitting import TrainingResult
 
 from .folder import Run, repository
+from .runner import LAST_LINES
 from .training import read_result
 
 __all__ = ["TrainingStopped", "run_processes", "stop_with_parent", "train_in_processes"]
-
-LAST_LINES = 12  # of what the processes printed, in the error
 
 KEPT = 400  # lines that those are chosen from: every process may have printed the same ones
 

@@ -23,7 +23,7 @@ __all__ = ["NotebookFailed", "ParameterError", "declared_parameters", "read_para
 
 STATE = "runner.json"  # notebook number → what it was run with; written after each notebook that succeeded
 
-LAST_LINES = 12
+LAST_LINES = 12  # of what a process printed, in the error
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from asr_helpers.text.languages import language_of
+from asr_helpers.wording import listed
 
 __all__ = ["LANGUAGE", "NATIVE_RATE", "Line", "Voice", "speak", "speak_lines"]
 
@@ -96,7 +97,7 @@ def speak(line: Line) -> np.ndarray:
     voice = line.voice
     name = f"{voice.language}+{voice.variant}"
     if voice.variant not in _variants() or engine.espeak_SetVoiceByName(name.encode()) != 0:
-        raise ValueError(f"espeak-ng has no voice {name!r}; its variants are {', '.join(sorted(_variants()))}")
+        raise ValueError(f"espeak-ng has no voice {name!r}; its variants are {listed(sorted(_variants()), most=10)}")
     settings = {_RATE: voice.rate, _PITCH: voice.pitch, _RANGE: voice.pitch_range, _WORD_GAP: voice.word_gap}
     for parameter, value in settings.items():
         engine.espeak_SetParameter(parameter, value, 0)

@@ -26,8 +26,6 @@ __all__ = ["ANY", "Browser", "equal_parts", "options_of", "prediction_browser", 
 
 Groups = Mapping[str, Mapping[str, Collection[str]]]
 
-WINDOW = 30  # frames of the inspector's table: as many as fit a notebook's width
-
 ANY = "all"  # the choice of a filter that keeps everything
 
 Masks = Mapping[str, np.ndarray]  # name of a choice → which rows it keeps, shape (rows,)

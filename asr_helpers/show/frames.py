@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -13,7 +14,7 @@ from .figures import letter_label, picture
 from .fragments import Fragment, escape, phrase, styled
 from .plots import ctc_frames
 
-__all__ = ["collapse_steps", "collapsed_text", "frame_inspector", "top_tokens"]
+__all__ = ["collapse_steps", "frame_inspector", "top_tokens"]
 
 # The page has fonts that a picture lacks, so letters stand as they are; only the special tokens get a sign.
 SIGNS = {"[PAD]": "∅", "<pad>": "∅", "|": "␣", "[UNK]": "?", "<unk>": "?"}
@@ -21,19 +22,11 @@ SIGNS = {"[PAD]": "∅", "<pad>": "∅", "|": "␣", "[UNK]": "?", "<unk>": "?"}
 WINDOW = 30  # frames of the table: as many as fit a notebook's width
 
 
-def collapsed_text(path: Sequence[int], tokens: Sequence[str], *, blank: int = 0, boundary: str = "|") -> str:
-    """Turn the best token of every frame into text: runs count once, blanks vanish, boundaries become spaces."""
-    letters = [tokens[token] for token, _ in groupby(path) if token != blank]
-    return " ".join("".join(" " if t == boundary else t for t in letters).split())
-
-
 def collapse_steps(
     log_probs: np.ndarray,
-    tokens: Sequence[str],
+    alphabet: Any,
     frame_seconds: float,
     *,
-    blank: int = 0,
-    boundary: str = "|",
     span: tuple[int, int] | None = None,
     chosen: int | None = None,
     lang: str = "ur",
@@ -42,10 +35,8 @@ def collapse_steps(
 
     Args:
         log_probs: Natural logarithms, shape ``(frames, tokens)``.
-        tokens: Token of each column.
+        alphabet: What each column means (a `model.Alphabet`).
         frame_seconds: Seconds from one frame to the next.
-        blank: Column of the CTC blank.
-        boundary: Token between words.
         span: First frame and one past the last to show; the text is always that of all frames.
         chosen: A frame to point at.
         lang: Language of the text.
@@ -53,6 +44,7 @@ def collapse_steps(
     Returns:
         A table of three steps, and the text that all frames give.
     """
+    tokens, blank = alphabet.tokens, alphabet.blank
     path = np.asarray(log_probs).argmax(axis=1)
     first, last = span or (0, len(path))
     shown = path[first:last]
@@ -73,7 +65,7 @@ def collapse_steps(
         ),
     ]
     body = "".join(f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>' for name, cells in rows)
-    text = collapsed_text(path, tokens, blank=blank, boundary=boundary)
+    text = alphabet.spell(path)
     markup = (
         f'<div class="scroll"><table class="frames" dir="ltr">{body}</table></div>'
         f'<p class="note">4. all {len(path)} frames, read right to left:</p><p>{phrase(text, lang=lang)}</p>'
@@ -143,11 +135,9 @@ def top_tokens(log_probs: np.ndarray, frame: int, tokens: Sequence[str], *, coun
 
 def frame_inspector(
     log_probs: np.ndarray | Mapping[str, np.ndarray],
-    tokens: Sequence[str],
+    alphabet: Any,
     frame_seconds: float,
     *,
-    blank: int = 0,
-    boundary: str = "|",
     lang: str = "ur",
 ) -> widgets.VBox:
     """Look at the frames of an utterance one by one.
@@ -158,10 +148,8 @@ def frame_inspector(
 
     Args:
         log_probs: Natural logarithms, shape ``(frames, tokens)``; or several such arrays by utterance id.
-        tokens: Token of each column.
+        alphabet: What each column means (a `model.Alphabet`).
         frame_seconds: Seconds from one frame to the next.
-        blank: Column of the CTC blank.
-        boundary: Token between words.
         lang: Language of the text.
 
     Raises:
@@ -169,21 +157,14 @@ def frame_inspector(
     """
     arrays = dict(log_probs) if isinstance(log_probs, Mapping) else {"": np.asarray(log_probs)}
     for name, array in arrays.items():
-        if np.ndim(array) != 2 or not len(array) or array.shape[1] != len(tokens):
+        if np.ndim(array) != 2 or not len(array) or array.shape[1] != len(alphabet):
             raise ValueError(
-                f"log-probabilities {name!r} have shape {np.shape(array)}; give (frames, {len(tokens)}) with a frame"
+                f"log-probabilities {name!r} have shape {np.shape(array)}; give (frames, {len(alphabet)}) with a frame"
             )
-    return _build(arrays, tokens, frame_seconds, blank, boundary, lang)
+    return _build(arrays, alphabet, frame_seconds, lang)
 
 
-def _build(
-    arrays: dict[str, np.ndarray],
-    tokens: Sequence[str],
-    frame_seconds: float,
-    blank: int,
-    boundary: str,
-    lang: str,
-) -> widgets.VBox:
+def _build(arrays: dict[str, np.ndarray], alphabet: Any, frame_seconds: float, lang: str) -> widgets.VBox:
     wide = {"description_width": "initial"}
     names = list(arrays)
     which = widgets.Dropdown(description="utterance", options=names, style=wide)
@@ -194,24 +175,15 @@ def _build(
         array = arrays[which.value]
         first = min(max(0, frame.value - WINDOW // 2), max(0, len(array) - WINDOW))
         span = (first, min(len(array), first + WINDOW))
-        table = collapse_steps(
-            array,
-            tokens,
-            frame_seconds,
-            blank=blank,
-            boundary=boundary,
-            span=span,
-            chosen=frame.value,
-            lang=lang,
-        )
+        table = collapse_steps(array, alphabet, frame_seconds, span=span, chosen=frame.value, lang=lang)
         steps.value = styled(table.html)
-        best.value = styled(top_tokens(array, frame.value, tokens).html)
+        best.value = styled(top_tokens(array, frame.value, alphabet.tokens).html)
 
     def show_utterance(_: object = None) -> None:
         array = arrays[which.value]
-        image.value = styled(_heat_map(array, tokens, frame_seconds, blank))
+        image.value = styled(_heat_map(array, alphabet, frame_seconds))
         frame.max = len(array) - 1
-        frame.value = min(int(np.argmax(array.argmax(axis=1) != blank)), frame.max)  # the first letter
+        frame.value = min(int(np.argmax(array.argmax(axis=1) != alphabet.blank)), frame.max)  # the first letter
         show_frame()
 
     which.observe(show_utterance, names="value")
@@ -222,8 +194,8 @@ def _build(
     return box
 
 
-def _heat_map(array: np.ndarray, tokens: Sequence[str], frame_seconds: float, blank: int) -> str:
+def _heat_map(array: np.ndarray, alphabet: Any, frame_seconds: float) -> str:
     used = int((np.exp(array).max(axis=0) >= 0.05).sum())
     fig = Figure(figsize=(10, 1.5 + 0.24 * used), dpi=90, layout="constrained", facecolor="white")
-    ctc_frames(array, tokens, frame_seconds, fig.subplots(), blank=blank)
+    ctc_frames(array, alphabet, frame_seconds, fig.subplots())
     return picture(fig, alt="probability of each token over time").html

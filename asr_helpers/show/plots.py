@@ -251,11 +251,10 @@ def calibration(
 
 def ctc_frames(
     log_probs: np.ndarray,
-    tokens: Sequence[str],
+    alphabet: Any,
     frame_seconds: float,
     ax: Axes,
     *,
-    blank: int = 0,
     threshold: float = 0.05,
     span: tuple[float, float] | None = None,
     title: str = "",
@@ -264,14 +263,14 @@ def ctc_frames(
 
     Args:
         log_probs: Natural logarithms, shape ``(frames, tokens)``.
-        tokens: Token of each column.
+        alphabet: What each column means (a `model.Alphabet`); the blank is drawn as the lowest row.
         frame_seconds: Seconds from one frame to the next.
         ax: Where to draw.
-        blank: Column of the CTC blank; drawn as the lowest row.
         threshold: A token that never gets this probable is left out, so that the picture stays readable.
         span: Seconds to show, from and to; all by default.
         title: The finding.
     """
+    tokens, blank = alphabet.tokens, alphabet.blank
     first, last = _frame_span(len(log_probs), frame_seconds, span)
     shares = np.exp(np.asarray(log_probs, dtype=np.float64)[first:last])
     rows = [blank] + [t for t in range(shares.shape[1]) if t != blank and shares[:, t].max() >= threshold]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 
-__all__ = ["count_script_letters", "count_spoken_letters", "script_of", "sentence_key", "shorten"]
+__all__ = ["count_script_letters", "count_spoken_letters", "script_of", "sentence_key"]
 
 DIGIT_LETTERS = 4  # a digit is read out as a word of about so many letters
 
@@ -46,12 +46,6 @@ def script_of(character: str) -> str:
     if unicodedata.category(character)[0] != "L":
         return ""
     return unicodedata.name(character, "?").split(" ")[0].split("-")[0]
-
-
-def shorten(text: str, length: int = 40) -> str:
-    """Quote a transcript within a table cell."""
-    text = " ".join(text.split())
-    return f"«{text}»" if len(text) <= length else f"«{text[:length]}…»"
 
 
 @functools.lru_cache(maxsize=4096)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from asr_helpers.storage import remove_folder, replacing_folder, write_json
+from asr_helpers.wording import size
 
 __all__ = [
     "MARKER",
@@ -24,10 +26,6 @@ __all__ = [
 ]
 
 MARKER = "complete.json"  # written last: name and size of every file that belongs to the checkpoint
-
-STAGING = ".saving-"  # prefix of a folder that is being written
-
-TRASH = ".deleting-"
 
 NAME = re.compile(r"checkpoint-(\d+)")
 
@@ -50,10 +48,9 @@ def step_of(checkpoint: str | Path) -> int:
 def whole_checkpoint(folder: str | Path, step: int) -> Iterator[Path]:
     """Give a folder to write the checkpoint of ``step`` into; it appears under its name only when whole.
 
-    The files are forced to the disk, then the marker with their sizes is written and forced too, then the
-    folder is renamed. A process killed anywhere in between leaves a staging folder, which nobody reads and
-    the next save removes. The marker does what the rename cannot where renaming a folder is not atomic (a
-    network or cloud drive): a file that is missing or short shows.
+    It is written as `storage.replacing_folder` writes. A process killed anywhere in between leaves hidden folders,
+    which nobody reads and the next save removes. The marker, which lists the sizes of all files, does what the rename
+    cannot where renaming a folder is not atomic (a network or cloud drive): a file that is missing or short shows.
 
     Args:
         folder: Folder of all checkpoints of the run.
@@ -66,22 +63,15 @@ def whole_checkpoint(folder: str | Path, step: int) -> Iterator[Path]:
         CheckpointError: A file could not be written. The earlier checkpoints are untouched; the text names
             the newest whole one, how much disk is free, and the fix.
     """
-    folder = Path(folder)
-    staging, final = folder / f"{STAGING}{step}", checkpoint_path(folder, step)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(folder)
-        staging.mkdir()
-        yield staging
-        _seal(staging)
-        _discard(final)  # of an earlier, different attempt at the same step
-        os.replace(staging, final)
-        _sync(folder)
-    except Exception as error:
-        shutil.rmtree(staging, ignore_errors=True)  # frees the space that the next attempt needs
-        if not _is_write_error(error):
-            raise
-        raise CheckpointError(_failure(folder, step, error)) from error
+        _remove_leftovers(Path(folder))
+        with replacing_folder(checkpoint_path(folder, step)) as staging:
+            yield staging
+            files = sorted(path for path in staging.rglob("*") if path.is_file())
+            sizes = {path.relative_to(staging).as_posix(): path.stat().st_size for path in files}
+            write_json(sizes, staging / MARKER)
+    except OSError as error:
+        raise CheckpointError(_failure(Path(folder), step, error.__cause__ or error)) from error
 
 
 def is_whole(checkpoint: str | Path) -> bool:
@@ -89,7 +79,7 @@ def is_whole(checkpoint: str | Path) -> bool:
     checkpoint = Path(checkpoint)
     try:
         sizes = json.loads((checkpoint / MARKER).read_text(encoding="utf-8"))
-        return all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
+        return all((checkpoint / name).stat().st_size == length for name, length in sizes.items())
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -107,75 +97,31 @@ def newest_whole(folder: str | Path) -> Path | None:
 
 
 def keep_only(folder: str | Path, steps: set[int]) -> None:
-    """Delete the checkpoints of all other steps.
-
-    Each is renamed before it is emptied, so that a kill in the middle leaves nothing that looks like one.
-    """
+    """Delete the checkpoints of all other steps."""
     for path in Path(folder).glob("checkpoint-*"):
         if NAME.fullmatch(path.name) and step_of(path) not in steps:
-            _discard(path)
+            remove_folder(path)
 
 
 def clear(folder: str | Path) -> None:
     """Delete every checkpoint in ``folder``, to begin the run afresh."""
-    if Path(folder).exists():
-        _remove_leftovers(Path(folder))
-        keep_only(folder, set())
-
-
-def _seal(staging: Path) -> None:
-    """Force the files to the disk and write the marker that says they are all there."""
-    files = sorted(path for path in staging.rglob("*") if path.is_file())
-    for path in files:
-        _sync(path)
-    sizes = {path.relative_to(staging).as_posix(): path.stat().st_size for path in files}
-    marker = staging / MARKER
-    marker.write_text(json.dumps(sizes, indent=1), encoding="utf-8")
-    _sync(marker)
-    _sync(staging)
-
-
-def _discard(path: Path) -> None:
-    if path.exists():
-        trash = path.with_name(f"{TRASH}{path.name}")
-        shutil.rmtree(trash, ignore_errors=True)
-        os.replace(path, trash)
-        shutil.rmtree(trash, ignore_errors=True)
+    _remove_leftovers(Path(folder))
+    keep_only(folder, set())
 
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove what a killed save or a killed deletion left behind."""
-    for prefix in (STAGING, TRASH):
-        for path in folder.glob(f"{prefix}*"):
-            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(".checkpoint-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_write_error(error: Exception) -> bool:
-    """Recognise a failed write: Python, torch and safetensors each raise their own error for a full disk."""
-    if isinstance(error, OSError):
-        return True
-    text = str(error)
-    return "No space left" in text or "os error" in text or "PytorchStreamWriter" in text or "inline_container" in text
-
-
-def _failure(folder: Path, step: int, error: Exception) -> str:
+def _failure(folder: Path, step: int, error: BaseException) -> str:
     newest = newest_whole(folder)
-    free = shutil.disk_usage(folder if folder.exists() else Path.cwd()).free / 1e6
+    free = size(shutil.disk_usage(folder if folder.exists() else Path.cwd()).free)
     kept = f"{newest.name} is whole" if newest else "there is no earlier checkpoint"
     then = f"goes on from step {step_of(newest)}" if newest else "begins again"
     return (
-        f"the checkpoint of step {step} could not be written to {folder}: {error}. {free:,.0f} MB are free "
+        f"the checkpoint of step {step} could not be written to {folder}: {error}. {free} are free "
         f"there; {kept}. Free some space or move the run folder to a larger disk and start the same run "
         f"again: it {then}."
     )
-
-
-def _sync(path: Path) -> None:
-    """Force a file, or the names in a folder, to the disk (Windows does not open folders)."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,15 +10,13 @@ from typing import Any
 import torch
 
 from asr_helpers.analysis.metrics import error_counts
-from asr_helpers.decoding.hypotheses import collapse
-from asr_helpers.model.vocabulary import Alphabet, spell
+from asr_helpers.model.vocabulary import Alphabet
 
-__all__ = ["SUMS", "Meter", "Tally", "frame_counts", "spoken_shares"]
+__all__ = ["SUMS", "IntervalMeter", "Tally", "frame_counts", "spoken_shares"]
 
 SUMS = ("frames", "blank", "utterances", "empty", "tokens", "unknown")
 
-
-TOTALS = (*SUMS, "loss", "word_errors", "words", "letter_errors", "letters")
+TOTALS = (*SUMS, "loss", "word_errors", "words", "character_errors", "characters")
 
 
 @dataclass
@@ -46,7 +44,7 @@ class Tally:
         """Count one forward pass.
 
         Args:
-            piece: The collated utterances (``updates.Pieces.collate``).
+            piece: The collated utterances (``pieces.Pieces.collate``).
             logits: (batch, frames, vocabulary).
             losses: (batch,) loss of each utterance.
         """
@@ -55,10 +53,10 @@ class Tally:
         )
         errors = [0, 0, 0, 0]
         for name, text, path in zip(piece["ids"], piece["text"], ids.cpu().numpy(), strict=True):
-            hypothesis = spell(collapse(path, self.alphabet.blank), self.alphabet)
+            hypothesis = self.alphabet.spell(path)
             self.hypotheses[name] = (text, hypothesis)
-            words, letters = error_counts(text, hypothesis)
-            counted = words.errors, words.length, letters.errors, letters.length
+            words, characters = error_counts(text, hypothesis)
+            counted = words.errors, words.length, characters.errors, characters.length
             errors = [a + b for a, b in zip(errors, counted, strict=True)]
         own = torch.tensor([losses.double().sum().item(), *errors], dtype=torch.float64)
         self.sums += torch.cat([counts.cpu(), own])
@@ -70,7 +68,7 @@ class Tally:
         return {
             "loss": count["loss"] / max(1.0, count["utterances"]),
             "wer": count["word_errors"] / max(1.0, count["words"]),
-            "cer": count["letter_errors"] / max(1.0, count["letters"]),
+            "cer": count["character_errors"] / max(1.0, count["characters"]),
             **spoken_shares(count),
             "utterances": count["utterances"],
         }
@@ -107,7 +105,7 @@ def frame_counts(
     return ids, torch.stack(sums).float()
 
 
-class Meter:
+class IntervalMeter:
     """Add up what happened since the last line of the log, on the device, without waiting for it."""
 
     def __init__(self, device: torch.device) -> None:

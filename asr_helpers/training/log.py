@@ -13,6 +13,7 @@ import pandas as pd
 from transformers import TrainerCallback
 
 from asr_helpers.storage import write_text
+from asr_helpers.wording import duration
 
 __all__ = ["LOG_COLUMNS", "ConsoleLog", "TensorBoardLog", "TrainingLog", "read_log"]
 
@@ -139,5 +140,5 @@ class ConsoleLog(TrainerCallback):
             f"{self.speed:.1f} examples/s",
         ]
         if not math.isnan(left):
-            said.append(f"{int(left // 60)}:{int(left % 60):02d} left")
+            said.append(f"{duration(left)} left")
         return " · ".join(said)

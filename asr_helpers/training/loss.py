@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from asr_helpers.wording import listed
+
 __all__ = ["ctc_losses", "require_finite"]
 
 
@@ -74,7 +76,7 @@ def require_finite(losses: torch.Tensor, ids: Sequence[str], *, step: int) -> No
     if bad:
         raise FloatingPointError(
             f"the loss is not a finite number at step {step} for {len(bad)} of the {len(ids)} utterances "
-            f"of the batch: {', '.join(bad)}. If it is a few, listen to them and look at their rows in "
+            f"of the batch: {listed(bad)}. If it is a few, listen to them and look at their rows in "
             "the data check; if it is all, the model's weights are no longer finite: use a lower "
             "learning rate, a longer warmup, or precision 'fp32'. The last checkpoint is from before and "
             "whole."

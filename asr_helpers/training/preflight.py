@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ import pandas as pd
 import psutil
 import torch
 
+from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.exact import is_exact
 from asr_helpers.model.frames import ctc_frames_needed, output_frames
+from asr_helpers.wording import duration, listed, size
 
 from .device import has_fast_bf16
 from .rehearsal import accumulation_gap, first_rows, rehearse, wer_before_training
@@ -27,11 +29,7 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 
 PREFLIGHT_COLUMNS = ["check", "value", "verdict", "advice"]
 
-SAMPLING_RATE = 16_000
-
 STREAMED = 256  # rows of a stream that are looked at
-
-NAMED = 5  # utterances that a row names
 
 FEW_STEPS = 100  # the small starter left the blank plateau after 50 to 100 steps of the default recipe
 
@@ -172,18 +170,20 @@ def _labels(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) 
     needed = np.array([ctc_frames_needed(label) for label in rows["labels"]], dtype=int)
     bad = rows["id"][(needed > frames) | (needed == 0)]
     advice = "labels that are empty, or longer than their frames, teach nothing: leave them out (notebook 03)"
-    yield Check("infeasible labels", _named(bad), advice if len(bad) else "", ERROR)
+    said = f"{len(bad)}: {listed(bad)}" if len(bad) else "0"
+    yield Check("infeasible labels", said, advice if len(bad) else "", ERROR)
 
     blank, ours = trainer.model.config.pad_token_id, trainer.alphabet.blank
     holders = rows["id"][[ours in set(label) for label in rows["labels"]]]
-    said = f"model {blank}, tokenizer {ours}" + (f"; in the labels of {_named(holders)}" if len(holders) else "")
+    said = f"model {blank}, tokenizer {ours}"
+    said += f"; in the labels of {len(holders)}: {listed(holders)}" if len(holders) else ""
     advice = "the blank cannot be learnt as a letter: make the labels anew (notebook 03)" if len(holders) else ""
     if blank != ours:
         advice = "load the checkpoint with this processor (load_for_ctc)"
     yield Check("blank id", said, advice, ERROR)
 
     ids = np.concatenate([np.zeros(0, dtype=int), *(np.asarray(label, dtype=int) for label in rows["labels"])])
-    outputs, tokens, highest = trainer.model.lm_head.out_features, len(trainer.alphabet.tokens), ids.max(initial=0)
+    outputs, tokens, highest = trainer.model.lm_head.out_features, len(trainer.alphabet), ids.max(initial=0)
     fits = outputs == tokens and highest < outputs
     advice = "" if fits else "model, processor and dataset must come from one run: begin again with notebook 02"
     said = f"{outputs} outputs, {tokens} tokens, highest label {highest}"
@@ -278,10 +278,10 @@ def _cost(trainer: CTCTrainer) -> Iterator[Check]:
     steps = config.steps(len(rows) if hasattr(rows, "__len__") else None)
     cost = rehearse(trainer)
     total = steps * cost.step_seconds + config.evaluations * cost.validation_seconds
-    said = f"{_clock(total)} ({cost.step_seconds:.2f} s a step, {cost.validation_seconds:.1f} s a validation)"
+    said = f"{duration(total)} ({cost.step_seconds:.2f} s a step, {cost.validation_seconds:.1f} s a validation)"
     yield Check("expected time", said)
 
-    said = f"{_size(cost.memory)} of {_size(cost.free)} free, with {cost.longest_audio:.0f} s of padded audio at once"
+    said = f"{size(cost.memory)} of {size(cost.free)} free, with {cost.longest_audio:.0f} s of padded audio at once"
     half = f"tight: micro_seconds={cost.longest_audio / 2:.0f} would halve it"
     advice = half if cost.memory > TIGHT * cost.free else ""
     if cost.halvings:
@@ -291,21 +291,5 @@ def _cost(trainer: CTCTrainer) -> Iterator[Check]:
     weights = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
     needed = STATE * weights * (config.checkpoints + 1)
     free = psutil.disk_usage(trainer.args.output_dir).free
-    said = f"{_size(needed)} for {config.checkpoints} checkpoints and one being written, {_size(free)} free"
+    said = f"{size(needed)} for {config.checkpoints} checkpoints and one being written, {size(free)} free"
     yield Check("disk", said, "free some space, or choose a run folder elsewhere" if needed > free else "", ERROR)
-
-
-def _named(ids: Sequence[str]) -> str:
-    """Count utterances and name the first few."""
-    ids = list(ids)
-    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    return f"{len(ids)}" + (f": {', '.join(ids[:NAMED])}{more}" if ids else "")
-
-
-def _clock(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{seconds:.0f} s" if seconds < 120 else f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

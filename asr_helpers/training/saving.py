@@ -17,6 +17,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from asr_helpers.storage import write_json
+from asr_helpers.wording import listed
 
 from .checkpoints import (
     CheckpointError,
@@ -88,7 +89,7 @@ class SafeTrainer(Trainer):
         now = json.loads(json.dumps(self.recipe))
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if names:
-            changes = "; ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names)
+            changes = listed((f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names), most=10)
             raise CheckpointError(
                 f"{newest} belongs to a training with other parameters: {changes}. Give them their old "
                 "values to go on with it, or begin anew: resume=False, or another run name."
@@ -106,15 +107,15 @@ class SafeTrainer(Trainer):
         """Save everything that the rest of the run depends on, whole or not at all."""
         began, folder, step = time.monotonic(), Path(self.args.output_dir), self.state.global_step
         self._point_to_best()
-        streams = gather_bytes(self._random_streams())
+        states = gather_bytes(self._random_states())
         if self.args.should_save:
             with whole_checkpoint(folder, step) as staging:
                 self.save_model(str(staging), _internal_call=True)
                 self._save_optimizer_and_scheduler(str(staging))
                 self._save_scaler(str(staging))
-                for process, stream in enumerate(streams):
-                    name = "rng_state.pth" if len(streams) == 1 else f"rng_state_{process}.pth"
-                    (staging / name).write_bytes(stream)
+                for process, state in enumerate(states):
+                    name = "rng_state.pth" if len(states) == 1 else f"rng_state_{process}.pth"
+                    (staging / name).write_bytes(state)
                 self.state.save_to_json(str(staging / TRAINER_STATE_NAME))
                 write_json(self.recipe, staging / RECIPE_FILE)
             self._forget(folder, step)
@@ -124,7 +125,7 @@ class SafeTrainer(Trainer):
     def paused(self, seconds: float) -> None:
         """Hook: seconds that were not spent on training."""
 
-    def _random_streams(self) -> bytes:
+    def _random_states(self) -> bytes:
         """State of this process's random number generators, in the Trainer's own format."""
         with tempfile.TemporaryDirectory() as folder:
             self._save_rng_state(folder)

@@ -20,7 +20,7 @@ from asr_helpers.model.vocabulary import Alphabet
 
 from .callbacks import EarlyStopping, EpochOrder, PlateauWatch
 from .config import TrainingConfig
-from .evaluation import Meter, Tally, frame_counts
+from .evaluation import IntervalMeter, Tally, frame_counts
 from .log import ConsoleLog, TensorBoardLog, TrainingLog
 from .loss import ctc_losses, require_finite
 from .optimisation import freeze_encoder, optimizer_for, parameter_groups, scheduler_for
@@ -94,7 +94,7 @@ class CTCTrainer(SafeTrainer):
         self.pieces = Pieces(data_collator, conv_layers(model), config.micro_seconds)
         self.alphabet = Alphabet.of(processing_class.tokenizer)
         self.unknown = processing_class.tokenizer.unk_token_id
-        self.meter = Meter(args.device)
+        self.meter = IntervalMeter(args.device)
         self.halvings = Halvings(args.output_dir)
         self.trainable = {name for name, p in model.named_parameters() if p.requires_grad}
         self.frozen: bool | None = None

@@ -80,7 +80,7 @@ def test_one_utterance_cannot_tell():
 @pytest.mark.parametrize(
     "change, says",
     [
-        (lambda b: b[5:], "5 utterances are only in the first run (u0, u1, u2 and 2 more)"),
+        (lambda b: b[5:], "5 utterances are only in the first run (u0, u1, u2, u3, u4)"),
         (lambda b: pd.concat([b, b[:1].assign(id="new")]), "1 utterances are only in the second run (new)"),
         (
             lambda b: b.assign(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from asr_helpers.decoding.alignment import TooFewFrames, align, best_path
-from asr_helpers.decoding.hypotheses import FrameClock, collapse
-from asr_helpers.model.vocabulary import Alphabet
+from asr_helpers.decoding.hypotheses import FrameClock
+from asr_helpers.model.vocabulary import Alphabet, collapse
 
 ALPHABET = Alphabet(("[PAD]", "[UNK]", "|", "ا", "ب"), 0, 2)
 CLOCK = FrameClock(320, 400)

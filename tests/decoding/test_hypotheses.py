@@ -2,15 +2,16 @@
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC
 
-from asr_helpers.decoding.hypotheses import FrameClock, collapse, frame_table, greedy, hypothesis_of
+from asr_helpers.decoding.hypotheses import FrameClock, frame_table, greedy, hypothesis_of
 from asr_helpers.decoding.inference import log_probs_of
-from asr_helpers.model.vocabulary import Alphabet
+from asr_helpers.model.vocabulary import Alphabet, collapse
 
 TOKENS = ("[PAD]", "[UNK]", "|", "ا", "ب", "س")
 BLANK, UNK, BOUNDARY, ALEF, BE, SIN = range(6)
@@ -85,7 +86,54 @@ def test_greedy_text_is_what_the_tokenizer_decodes(tokenizer):
 
 
 def test_alphabet_is_read_off_the_tokenizer(tokenizer):
-    assert Alphabet.of(tokenizer) == ALPHABET
+    assert Alphabet.of(tokenizer) == Alphabet.of(SimpleNamespace(tokenizer=tokenizer)) == ALPHABET
+
+
+class Tokenizer:
+    """Says what its vocabulary is, like transformers' one."""
+
+    word_delimiter_token_id = 1
+
+    def __init__(self, vocab, pad_token_id):
+        self.pad_token_id = pad_token_id
+        self.get_vocab = lambda: vocab
+
+
+@pytest.mark.parametrize(
+    ("vocab", "blank", "says"),
+    [
+        ({}, 0, "vocabulary is empty"),
+        ({"[PAD]": 0, "|": 1, "ا": 3}, 0, "3 tokens have ids from 0 to 3; the head needs every id from 0 on"),
+        ({"[PAD]": 0, "|": 1, "ا": 1}, 0, "3 tokens have ids from 0 to 1"),
+        ({"[PAD]": 0, "|": 1}, 2, "the blank is 2, and the vocabulary has ids 0 to 1"),
+        ({"[PAD]": 0, "|": 1}, None, "the blank is None"),
+    ],
+)
+def test_a_tokenizer_whose_ids_are_no_outputs_is_refused(vocab, blank, says):
+    with pytest.raises(ValueError, match=says):
+        Alphabet.of(Tokenizer(vocab, blank))
+
+
+def test_the_order_of_the_ids_counts_not_that_of_the_file():
+    alphabet = Alphabet.of(Tokenizer({"ب": 3, "|": 1, "ا": 0, "<pad>": 2}, 2))
+    assert alphabet == Alphabet(("ا", "|", "<pad>", "ب"), 2, 1)
+    assert alphabet.spell([0, 0, 2, 0, 1, 1, 3, 2, 1]) == "اا ب" and alphabet.encode("اا ب") == [0, 0, 1, 3]
+
+
+DIFFERENCES = [
+    (ALPHABET, ""),
+    (Alphabet(TOKENS, BLANK, UNK), ""),  # which token parts words does not change what the outputs are
+    (Alphabet(TOKENS, UNK, BOUNDARY), "the blanks are 0 and 1"),
+    (Alphabet((*TOKENS, "پ"), BLANK), "only the processor has 'پ'"),
+    (Alphabet(TOKENS[:-1], BLANK), "only the checkpoint has 'س'"),
+    (Alphabet((*TOKENS[:4], "س", "ب"), BLANK), "2 tokens have other ids (first 'ب': 4, 5)"),
+    (Alphabet((*TOKENS, *"تثجحخدذ"), BLANK), "only the processor has 'ت', 'ث', 'ج', 'ح', 'خ' and 2 more"),
+]
+
+
+@pytest.mark.parametrize(("other", "says"), DIFFERENCES)
+def test_alphabets_say_how_they_differ(other, says):
+    assert ALPHABET.difference(other) == (says and f"the vocabularies differ: {says}")
 
 
 def test_alphabet_spells_text_as_the_tokenizer_does(tokenizer):

@@ -91,7 +91,7 @@ def test_beam_search_writes_only_words_of_its_text(trained, recordings, tmp_path
     folder, _, processor = trained
     alphabet = Alphabet.of(processor.tokenizer)
     texts = ["اب تپ", "پاپ باٹ", "ٹاٹ"]
-    arpa = write_language_model(texts, tmp_path, unit="words", alphabet=alphabet, references=[])
+    arpa = write_language_model(texts, tmp_path, unit="word", alphabet=alphabet, references=[])
     BeamSearch(arpa, alphabet, weights=Weights(1.0, 2.0)).save_weights()
     output = io.StringIO()
     assert transcribe_files(folder, [recordings / "long.flac"], language_model=arpa, output=output) == 0

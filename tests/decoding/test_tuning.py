@@ -28,7 +28,7 @@ def heard(text: str, rng: np.random.Generator) -> np.ndarray:
 @pytest.fixture(scope="module")
 def searches(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lm")
-    units = ("letters", "words")
+    units = ("character", "word")
     return [
         BeamSearch(write_language_model(REFERENCES, folder, unit=unit, alphabet=ALPHABET, references=[]), ALPHABET)
         for unit in units
@@ -52,7 +52,7 @@ def test_the_best_weights_undo_errors_of_hearing(searches, log_probs):
 def test_the_search_returned_is_the_first_row_of_its_kind(searches, log_probs):
     tuned = tune(searches, log_probs, REFERENCES, seed=1, trials=6)
     first = tuned.table[tuned.table.unit != "greedy"].iloc[0]
-    assert (tuned.search.unit, tuned.search.weights) == (first.unit, Weights(first.lm, first.word))
+    assert (tuned.search.name, tuned.search.weights) == (first.unit, Weights(first.lm, first.word))
     assert tuned.table.wer.is_monotonic_increasing
     assert len(tuned.table) == 1 + 2 * 6
 

@@ -20,6 +20,33 @@ def test_a_missing_artifact_names_the_notebook_that_makes_it(tmp_path):
     pd.testing.assert_frame_equal(pd.read_parquet(run.need("utterances")), UTTERANCES)
 
 
+class Saved:
+    """Stands for a model and its processor."""
+
+    def __init__(self, name, error=None):
+        self.name, self.error = name, error
+
+    def save_pretrained(self, folder):
+        (folder / self.name).write_text("new")
+        if self.error:
+            raise self.error
+
+
+def test_a_model_that_cannot_be_written_leaves_the_one_of_before(tmp_path):
+    run = open_run(tmp_path / "run")
+    run.write_model(Saved("model"), Saved("vocab"))
+    with pytest.raises(OSError, match="disk is full; free some space"):
+        run.write_model(Saved("model"), Saved("other", OSError(28, "No space left on device")))
+    assert sorted(path.name for path in run.need("model").iterdir()) == ["model", "vocab"]
+    assert [path.name for path in run.folder.iterdir()] == ["model"]
+
+
+def test_a_model_that_a_killed_write_moved_aside_is_found(tmp_path):
+    run = open_run(tmp_path / "run")
+    (run.folder / ".model.old").mkdir()
+    assert run.need("model").is_dir()
+
+
 def test_the_manifest_grows_and_checks_what_a_notebook_promised(tmp_path):
     run = open_run(tmp_path / "run")
     with pytest.raises(MissingArtifact):

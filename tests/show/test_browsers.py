@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show.browsers import equal_parts, options_of, prediction_browser, sample_browser
 from asr_helpers.show.frames import frame_inspector
 
@@ -197,10 +198,10 @@ def test_options_leave_out_what_is_missing():
 
 
 def test_the_frame_inspector_walks_through_frames():
-    tokens = ("[PAD]", "[UNK]", "|", "ک", "ہ")
+    alphabet = Alphabet(("[PAD]", "[UNK]", "|", "ک", "ہ"), 0, 2)
     shares = np.full((60, 5), 0.02)
     shares[np.arange(60), [0] * 10 + [3] * 2 + [0] * 38 + [4] * 10] = 0.92
-    box = frame_inspector({"one": np.log(shares), "two": np.log(shares[:20])}, tokens, 0.02)
+    box = frame_inspector({"one": np.log(shares), "two": np.log(shares[:20])}, alphabet, 0.02)
     which, image, frame, steps, best = box.children
     assert frame.value == 10 and "کہ" in steps.value and "data:image/png" in image.value
     frame.value = 55
@@ -212,7 +213,7 @@ def test_the_frame_inspector_walks_through_frames():
 @pytest.mark.parametrize("shape", [(0, 3), (5, 4), (5,)])
 def test_the_frame_inspector_refuses_what_does_not_fit(shape):
     with pytest.raises(ValueError, match="give \\(frames, 3\\)"):
-        frame_inspector(np.zeros(shape), ("[PAD]", "|", "ک"), 0.02)
+        frame_inspector(np.zeros(shape), Alphabet(("[PAD]", "|", "ک"), 0, 1), 0.02)
 
 
 def test_twenty_thousand_utterances_stay_quick(predictions, corpus):

@@ -10,11 +10,13 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show import figures, plots
-from asr_helpers.show.frames import collapse_steps, collapsed_text, top_tokens
+from asr_helpers.show.frames import collapse_steps, top_tokens
 
 RATE = 16_000
 TOKENS = ("[PAD]", "[UNK]", "|", "ک", "ہ", "ے")
+ALPHABET = Alphabet(TOKENS, 0, 2)
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_every_helper_returns_its_axes_with_a_title_and_units(ax):
         "loss": plots.training_curves(log, ax, title="t"),
         "WER (%)": plots.slices(part, ax, title="t"),
         "right": plots.calibration([0.9, 0.1], [True, False], ax, title="t"),
-        "token": plots.ctc_frames(path_probs([0, 3, 0]), TOKENS, 0.02, ax, title="t"),
+        "token": plots.ctc_frames(path_probs([0, 3, 0]), ALPHABET, 0.02, ax, title="t"),
         "hypothesis": plots.confusions(pd.DataFrame([[1, 0]], index=["ک"], columns=["ہ", "ے"]), ax, title="t"),
     }
     assert all(axes is ax for axes in drawn.values())
@@ -137,13 +139,13 @@ def test_slices_show_value_interval_and_count(ax):
 
 
 def test_ctc_frames_write_what_collapsing_keeps(ax):
-    plots.ctc_frames(path_probs([0, 3, 3, 0, 3, 2, 4, 5, 5]), TOKENS, 0.02, ax)
+    plots.ctc_frames(path_probs([0, 3, 3, 0, 3, 2, 4, 5, 5]), ALPHABET, 0.02, ax)
     letters = [figures.letter_label(TOKENS[t]) for t in (3, 3, 2, 4, 5)]
     assert [t.get_text() for t in ax.texts] == letters
 
 
 def test_ctc_frames_of_a_span(ax):
-    plots.ctc_frames(path_probs([3] * 100), TOKENS, 0.02, ax, span=(0.5, 1.0))
+    plots.ctc_frames(path_probs([3] * 100), ALPHABET, 0.02, ax, span=(0.5, 1.0))
     assert ax.images[0].get_array().shape == (2, 25) and ax.images[0].get_extent()[:2] == [0.5, 1.0]
 
 
@@ -189,14 +191,21 @@ def test_pictures_need_no_pyplot():
     ("path", "text"),
     [([0, 0], ""), ([3, 3, 0, 3], "کک"), ([2, 3, 2, 2, 0, 2, 4, 2], "ک ہ"), ([3, 0, 0, 2, 5, 5], "ک ے")],
 )
-def test_collapsing_matches_the_tokenizer_rule(path, text):
-    assert collapsed_text(path, TOKENS) == text
-    assert text in collapse_steps(path_probs(path), TOKENS, 0.02).text
+def test_the_steps_end_in_the_text_that_the_frames_give(path, text):
+    assert collapse_steps(path_probs(path), ALPHABET, 0.02).text.endswith(f"4. text:        {text}")
+
+
+def test_the_blank_may_be_any_output(ax):
+    alphabet = Alphabet(("ک", "|", "ہ", "<pad>"), 3, 1)
+    log_probs = np.log(np.full((4, 4), 0.01) + 0.96 * np.eye(4)[[0, 3, 0, 2]])
+    assert collapse_steps(log_probs, alphabet, 0.02).text.endswith("کک" + "ہ")
+    plots.ctc_frames(log_probs, alphabet, 0.02, ax)
+    assert ax.get_yticklabels()[0].get_text() == "∅" and len(ax.texts) == 3
 
 
 def test_steps_have_one_column_a_frame_in_every_row():
     path = [0, 3, 3, 0, 3, 2, 4, 5, 5, 0]
-    markup = collapse_steps(path_probs(path), TOKENS, 0.02, span=(2, 9), chosen=4).html
+    markup = collapse_steps(path_probs(path), ALPHABET, 0.02, span=(2, 9), chosen=4).html
     for row in markup.split("<tr>")[1:]:
         spans = [int(part.split('"')[0]) for part in row.split('colspan="')[1:]]
         assert sum(spans) + row.count("<td") - len(spans) == 7
@@ -205,7 +214,7 @@ def test_steps_have_one_column_a_frame_in_every_row():
 
 def test_a_run_that_began_before_the_window_is_counted_where_it_began():
     path = [3, 3, 3, 0, 4]
-    kept = [collapse_steps(path_probs(path), TOKENS, 0.02, span=(first, 5)).html for first in (0, 1)]
+    kept = [collapse_steps(path_probs(path), ALPHABET, 0.02, span=(first, 5)).html for first in (0, 1)]
     last_rows = [markup.split("3. blanks dropped")[1].split("</tr>")[0] for markup in kept]
     assert [row.count("ک") for row in last_rows] == [1, 0] and all(row.count("ہ") == 1 for row in last_rows)
 

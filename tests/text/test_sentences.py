@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from asr_helpers.text.normaliser import Normaliser
-from asr_helpers.text.sentences import count_script_letters, count_spoken_letters, script_of, sentence_key, shorten
+from asr_helpers.text.sentences import count_script_letters, count_spoken_letters, script_of, sentence_key
 
 
 def key(text, language="ur", **options):
@@ -108,8 +108,3 @@ def test_scripts_are_named_as_unicode_does(character, script):
 @pytest.mark.parametrize("character", ["1", "۔", "\u064e", " ", "\x00", "\ufffd"])
 def test_what_is_no_letter_has_no_script(character):
     assert script_of(character) == ""
-
-
-def test_long_transcripts_are_shortened_for_a_cell():
-    assert shorten(" ایک\n دو ") == "«ایک دو»"
-    assert shorten("x" * 50) == f"«{'x' * 40}…»"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from asr_helpers.training import checkpoints
 from asr_helpers.training.checkpoints import (
     MARKER,
     CheckpointError,
@@ -113,18 +112,3 @@ def test_old_checkpoints_go_and_others_files_stay(tmp_path: Path) -> None:
     clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["training_log.jsonl"]
     clear(tmp_path / "missing")
-
-
-def test_everything_is_on_the_disk_before_the_name_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[str] = []
-    real = checkpoints._sync
-
-    def record(path: Path) -> None:
-        synced.append(path.name)
-        assert not checkpoint_path(tmp_path, 1).exists() or path == tmp_path
-        real(path)
-
-    monkeypatch.setattr(checkpoints, "_sync", record)
-    write(tmp_path, 1)
-    assert synced.index("model.bin") < synced.index(MARKER) < len(synced) - 1
-    assert {"model.bin", "state.json", MARKER} <= set(synced)

@@ -23,7 +23,7 @@ from asr_helpers.model.exact import make_exact
 from asr_helpers.training import rehearsal
 from asr_helpers.training.checkpoints import keep_only, newest_whole
 from asr_helpers.training.config import TrainingConfig, training_arguments
-from asr_helpers.training.evaluation import Meter
+from asr_helpers.training.evaluation import IntervalMeter
 from asr_helpers.training.fitting import train
 from asr_helpers.training.pieces import out_of_memory
 from asr_helpers.training.preflight import preflight
@@ -140,7 +140,7 @@ def test_what_torch_holds_and_does_not_use_is_free(cuda) -> None:
 
 def test_the_random_numbers_of_a_gpu_are_put_back(cuda) -> None:
     cuda(get_rng_state_all=["state"], set_rng_state_all=None, empty_cache=None, synchronize=None)
-    meter = create_autospec(Meter, instance=True)
+    meter = create_autospec(IntervalMeter, instance=True)
     trainer = SimpleNamespace(args=SimpleNamespace(device=CUDA), model=tiny_model(), meter=meter, micro_batches=[1])
     with rehearsal._untouched(trainer):
         rehearsal._wait(CUDA)

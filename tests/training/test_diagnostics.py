@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from asr_helpers.training.callbacks import plateau_advice
-from asr_helpers.training.evaluation import SUMS, Meter, frame_counts
+from asr_helpers.training.evaluation import SUMS, IntervalMeter, frame_counts
 
 BLANK, UNKNOWN, A, B = 0, 1, 2, 3
 
@@ -37,7 +37,7 @@ def test_counts(path: list[int], expected: list[int], padded: bool) -> None:
 
 
 def test_the_meter_names_shares_and_speed() -> None:
-    meter = Meter(torch.device("cpu"))
+    meter = IntervalMeter(torch.device("cpu"))
     for paths in ([[A, A, 0], [0]], [[B, 0, B]]):
         _, counts = frame_counts(
             logits_of(paths),

@@ -101,8 +101,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("kill", "left"),
     [
         (("--kill-at", "4"), "checkpoint-4"),
-        (("--kill-save", "3", "--stage", "_seal"), "checkpoint-2"),  # files written, no marker
-        (("--kill-save", "1", "--stage", "_discard"), "checkpoint-3"),  # while an old one is deleted
+        (("--kill-save", "3", "--stage", "write_json"), "checkpoint-2"),  # files written, no marker
+        (("--kill-save", "1", "--stage", "remove_folder"), "checkpoint-3"),  # while an old one is deleted
     ],
 )
 def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path, undisturbed: Path, kill, left: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 
 import pandas as pd
 
-from asr_helpers.text.sentences import shorten
+from asr_helpers.wording import listed, quoted
 
 from ..problems import ERROR, WARNING, Problem
 
@@ -29,11 +29,11 @@ def check_repeated_sentences(utterances: pd.DataFrame) -> list[Problem]:
         if same["speaker"].notna().all() and same["speaker"].is_unique:
             across.append(same)
             continue
-        told = f"{shorten(same['transcript'].iloc[0])} also in {_list(same['id'].iloc[1:])}"
+        told = f"{quoted(same['transcript'].iloc[0])} also in {listed(same['id'].iloc[1:])}"
         advice = "nothing, if it was read twice on purpose: the splits keep it together; else correct the transcript"
         problems.append(Problem(WARNING, "same sentence", same["id"].iloc[0], told, advice))
     if across:
-        first = shorten(across[0]["transcript"].iloc[0])
+        first = quoted(across[0]["transcript"].iloc[0])
         told = f"{len(across)} sentences are read by several speakers, the first: {first}"
         advice = "the splits keep each sentence together, so that no test sentence was heard in training"
         problems.append(Problem(WARNING, "sentences shared by speakers", "", told, advice))
@@ -52,13 +52,13 @@ def check_repeated_recordings(utterances: pd.DataFrame) -> list[Problem]:
     for rows in _groups(heard["digest"]):
         same = heard.iloc[rows]
         if same["sentence_key"].nunique() == 1:
-            told = f"the samples of {_list(same['id'].iloc[1:])}, and its text"
+            told = f"the samples of {listed(same['id'].iloc[1:])}, and its text"
             advice = "keep one of them"
             problems.append(Problem(WARNING, "same recording", same["id"].iloc[0], told, advice))
             continue
         for name, text in zip(same["id"], same["transcript"], strict=True):
             others = [other for other in same["id"] if other != name]
-            told = f"{shorten(text)} has the samples of {_list(others)}, and another text"
+            told = f"{quoted(text)} has the samples of {listed(others)}, and another text"
             advice = "listen and keep the text that is said; the other recording is missing, or was overwritten"
             problems.append(Problem(ERROR, "same recording, other text", name, told, advice))
     return problems
@@ -70,8 +70,3 @@ def _groups(keys: Iterable[Hashable]) -> list[list[int]]:
     for i, key in enumerate(keys):
         positions[key].append(i)
     return [rows for key, rows in positions.items() if key and len(rows) > 1]
-
-
-def _list(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.wording import listed
 
 from ..problems import ERROR, WARNING, Problem
 
@@ -21,8 +23,6 @@ SILENCE_DB = -60.0  # dBFS
 NEAR_SILENCE_DB = -45.0  # dBFS
 
 NO_CONTRAST_DB = 5.0  # snr_db; white noise has 0.5 to 1.3, the least of those clips with speech 10.4
-
-CLIPPED = 1e-3  # share of samples; the loudest of those clips, which are not distorted, has 0.0002
 
 Finding = tuple[str, str]  # value, advice
 
@@ -103,7 +103,7 @@ def _too_long(row: Any, *, most: float) -> Finding | None:
 def _low_rate(utterances: pd.DataFrame) -> Iterator[Problem]:
     low = utterances[utterances["sampling_rate"] < SAMPLING_RATE]
     if len(low):
-        rates = ", ".join(f"{rate} Hz" for rate in sorted(set(low["sampling_rate"])))
+        rates = listed(f"{rate} Hz" for rate in sorted(set(low["sampling_rate"])))
         told = f"{len(low)} of {len(utterances)} recordings at {rates}, the first: {low['id'].iloc[0]}"
         advice = f"nothing above half that rate was recorded; if there is an original at {SAMPLING_RATE} Hz, use it"
         yield Problem(WARNING, "low sampling rate", "", told, advice)

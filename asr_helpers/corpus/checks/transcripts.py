@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
 from asr_helpers.text.languages import code_pages
-from asr_helpers.text.sentences import count_script_letters, script_of, shorten
+from asr_helpers.text.sentences import count_script_letters, script_of
+from asr_helpers.wording import listed, quoted
 
 from ..problems import ERROR, WARNING, Problem
 
@@ -78,7 +79,7 @@ def _empty(text: str) -> Finding | None:
         return "nothing", "write what is said, or take the recording out"
     if not any(unicodedata.category(c)[0] in "LN" or c == LOST for c in text):
         lost = " (were the letters lost in a conversion?)" if "?" in text else ""
-        return f"no letter in {shorten(text)}", f"write what is said, or take the recording out{lost}"
+        return f"no letter in {quoted(text)}", f"write what is said, or take the recording out{lost}"
     return None
 
 
@@ -87,7 +88,7 @@ def _misread(text: str, *, script: str) -> Finding | None:
     right = _undo_misreading(text, script)
     if right is None:
         return None
-    return f"{shorten(text)} was {shorten(right)}", "open the original in the encoding it has, and save it as UTF-8"
+    return f"{quoted(text)} was {quoted(right)}", "open the original in the encoding it has, and save it as UTF-8"
 
 
 def _wrong_script(text: str, *, script: str) -> Finding | None:
@@ -97,7 +98,7 @@ def _wrong_script(text: str, *, script: str) -> Finding | None:
         return None  # reported as a wrong code page already
     name = script.capitalize()
     advice = f"write it in {name} letters, or set the parameter script; or was a wrong code page used?"
-    return f"no {name} letter in {shorten(text)}", advice
+    return f"no {name} letter in {quoted(text)}", advice
 
 
 def _undo_misreading(text: str, script: str) -> str | None:
@@ -140,7 +141,7 @@ def _to_bytes(text: str, page: str) -> bytes | None:
 def _lost(text: str) -> Finding | None:
     if LOST not in text:
         return None
-    return f"{text.count(LOST)} × U+FFFD in {shorten(text)}", "type the lost letters again; the original was no UTF-8"
+    return f"{text.count(LOST)} × U+FFFD in {quoted(text)}", "type the lost letters again; the original was no UTF-8"
 
 
 def _reserved(text: str) -> Finding | None:
@@ -148,7 +149,7 @@ def _reserved(text: str) -> Finding | None:
     if not found:
         return None
     advice = "take it out: the vocabulary uses it for word boundary, unknown or blank"
-    return f"{' and '.join(found)} in {shorten(text)}", advice
+    return f"{' and '.join(found)} in {quoted(text)}", advice
 
 
 def _control(text: str) -> Finding | None:
@@ -163,7 +164,7 @@ def _bidi(text: str) -> Finding | None:
 
 
 def _names(characters: Iterable[str]) -> str:
-    return ", ".join(f"U+{ord(c):04X} {unicodedata.name(c, 'control')}" for c in sorted(characters))
+    return listed(f"U+{ord(c):04X} {unicodedata.name(c, 'control')}" for c in sorted(characters))
 
 
 def _whole_file(found: list[Problem], total: int) -> Problem:
@@ -184,8 +185,8 @@ def _other_scripts(utterances: list[Utterance], script: str) -> list[Problem]:
             concerned += [name] if other else []
     if not letters:
         return []
-    told = ", ".join(f"{c} ({n})" for c, n in sorted(letters.items(), key=lambda item: (-item[1], item[0]))[:10])
-    told += f" in {len(concerned)} transcripts: {', '.join(concerned[:5])}{'…' if len(concerned) > 5 else ''}"
+    told = listed((f"{c} ({n})" for c, n in sorted(letters.items(), key=lambda item: (-item[1], item[0]))), most=10)
+    told += f" in {len(concerned)} transcripts: {listed(concerned)}"
     advice = f"write these words in {script.capitalize()} letters, as they are said; each letter becomes a label"
     return [Problem(WARNING, "other scripts", "", told, advice)]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asr_helpers.audio.files import AUDIO_SUFFIXES, FOREIGN_SUFFIXES
+from asr_helpers.wording import listed
 
 from ..problems import ERROR, WARNING, CorpusError, Problem
 from ..rows import Row
@@ -75,7 +76,7 @@ def numbered_folder(root: Path) -> Path | None:
         return root
     found = [folder for folder in _visible(root) if folder.is_dir() and _numbered_files(folder)]
     if len(found) > 1:
-        names = ", ".join(f"{folder.name}/" for folder in found)
+        names = listed(f"{folder.name}/" for folder in found)
         raise CorpusError(f"{root} has numbered recordings in several subfolders ({names}); keep one there")
     return found[0] if found else None
 
@@ -111,7 +112,7 @@ def _by_number(folder: Path, root: Path) -> tuple[dict[int, str], list[Problem]]
             ERROR,
             "number twice",
             paths[0].stem,
-            " and ".join(path.name for path in paths),
+            listed(path.name for path in paths),
             f"keep one recording for number {number}",
         )
         for number, paths in candidates.items()
@@ -128,7 +129,7 @@ def _ignored(root: Path, folder: Path) -> list[Problem]:
     loose += [f"{sub.name}/ ({len(files)})" for sub in others if (files := _recordings(sub))]
     if not loose:
         return []
-    told = ", ".join(loose[:5]) + (f" and {len(loose) - 5} more" if len(loose) > 5 else "")
+    told = listed(loose)
     advice = "these recordings have no number in the corpus and are not used; number them or move them away"
     return [Problem(WARNING, "ignored recordings", "", told, advice)]
 
@@ -141,7 +142,7 @@ def _text_file(root: Path, folder: Path, given: str | None) -> Path:
         for path in _visible(place)
         if path.suffix.lower() == ".txt" and path.is_file() and not NOT_TRANSCRIPTS.fullmatch(path.stem)
     ]
-    names = ", ".join(path.relative_to(root).as_posix() for path in candidates) or "none"
+    names = listed((path.relative_to(root).as_posix() for path in candidates), most=10)
     if given is not None:
         path = root / given
         if not path.is_file():

@@ -16,6 +16,7 @@ import pandas as pd
 
 from asr_helpers.audio.files import suffix_of_bytes
 from asr_helpers.storage import require_free_space, write_bytes, write_parquet
+from asr_helpers.wording import listed
 
 from ..problems import ERROR, CorpusError, Problem
 from ..rows import Row
@@ -117,7 +118,7 @@ def _splits(loaded: Any, source: str, wanted: str | None) -> list[datasets.Datas
     names = wanted.split("+") if wanted else list(loaded.keys())
     for name in names:
         if name not in loaded:
-            raise CorpusError(f"transcripts: {source} has no split {name!r}; it has {', '.join(loaded)}")
+            raise CorpusError(f"transcripts: {source} has no split {name!r}; it has {listed(loaded, most=10)}")
     return [loaded[name] for name in names]
 
 
@@ -128,7 +129,7 @@ def _audio_column(part: datasets.Dataset, source: str) -> str:
     for name, feature in part.features.items():
         if isinstance(feature, datasets.Audio) or (isinstance(feature, dict) and {"bytes", "path"} <= set(feature)):
             return name
-    raise CorpusError(f"{source} has no column of type Audio; it has {', '.join(part.column_names)}")
+    raise CorpusError(f"{source} has no column of type Audio; it has {listed(part.column_names, most=10)}")
 
 
 def _allowed_folders(source: str | Path) -> list[Path]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from asr_helpers.wording import listed, quoted
+
 from ..problems import ERROR, CorpusError, Problem
 from ..rows import Row
 from ..text_files import read_text, split_lines
@@ -123,7 +125,7 @@ def pick_column(columns: list[str], given: str | None, known: tuple[str, ...], n
     for column in wanted:
         if column in columns:
             return column
-    has = ", ".join(map(repr, columns)) or "no columns"
+    has = listed(map(repr, columns), most=10)
     hint = " (are the fields separated by commas?)" if len(columns) == 1 and name.endswith(".csv") else ""
     lacks = " or ".join(map(repr, wanted))
     raise CorpusError(f"{name} has no column {lacks}: it has {has}{hint}; see the parameter {parameter}")
@@ -138,7 +140,7 @@ def _optional_column(columns: list[str], given: str | None, name: str) -> str | 
 def _given(root: Path, name: str) -> Path:
     path = root / name
     if not path.is_file():
-        there = ", ".join(file.name for file in sorted(root.glob("*.[tcj]s*"))) or "none"
+        there = listed((file.name for file in sorted(root.glob("*.[tcj]s*"))), most=10)
         raise CorpusError(f"transcripts: {name!r} is no file in {root}; tables there: {there}")
     return path
 
@@ -150,8 +152,10 @@ def _common_voice_table(root: Path) -> Path:
         return tables[names.index("validated.tsv")]
     if len(tables) == 1:
         return tables[0]
-    told = ", ".join(names) or "none with the columns path and sentence"
-    raise CorpusError(f"{root}: which table has the transcripts? Found: {told}. Name it with the parameter transcripts")
+    raise CorpusError(
+        f"{root}: which table (columns path and sentence) has the transcripts? Found: {listed(names, most=10)}. "
+        "Name it with the parameter transcripts"
+    )
 
 
 def _tsv_header(path: Path) -> list[str]:
@@ -189,7 +193,7 @@ def _table_records(reader: Any, name: str, problems: list[Problem]) -> Iterator[
         elif any(field.strip() for field in fields):
             where = f"line {reader.line_num} of {name}"
             if len(fields) != len(header):
-                told = f"{len(fields)} fields, the header has {len(header)}: {_short(fields)}"
+                told = f"{len(fields)} fields, the header has {len(header)}: {quoted(' | '.join(fields), 60)}"
                 advice = "a separator within a field, or one that is missing; repair the row"
                 problems.append(Problem(ERROR, "unreadable row", where, told, advice))
             else:
@@ -211,14 +215,9 @@ def _json_records(text: str, name: str, problems: list[Problem]) -> Iterator[Rec
             yield where, record
         else:
             advice = 'write an object: {"file_name": …, "transcription": …}'
-            problems.append(Problem(ERROR, "unreadable row", where, _short([line]), advice))
+            problems.append(Problem(ERROR, "unreadable row", where, quoted(line, 60), advice))
 
 
 def _text(value: Any) -> str:
     """Take a field as text: JSON knows numbers and null, and half a surrogate pair, which no file can hold."""
     return "" if value is None else SURROGATE.sub("\ufffd", str(value))
-
-
-def _short(fields: list[str]) -> str:
-    text = " | ".join(fields)
-    return text if len(text) <= 60 else f"{text[:60]}…"
