@@ -29,7 +29,7 @@ import pyarrow as pa
 import torch
 from bench_tables import tables
 from corpora import SEED, SIZES, Corpus, noise_corpus, sample_corpus
-from measuring import StepClock, median, timed
+from measuring import StepClock, median, padding_share, timed
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from transformers.utils import logging
@@ -39,7 +39,7 @@ from asr_helpers.model.loading import load_for_ctc, load_trained
 from asr_helpers.training.config import TrainingConfig, training_arguments
 from asr_helpers.training.device import has_fast_bf16
 from asr_helpers.training.rehearsal import PeakMemory
-from asr_helpers.training.sampling import padding_share, validation_loader
+from asr_helpers.training.sampling import validation_loader
 from asr_helpers.training.trainer import CTCTrainer
 
 TRAINED_EPOCHS = 4  # before the evaluation, so that there are words whose errors can be counted

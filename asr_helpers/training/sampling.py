@@ -25,7 +25,6 @@ __all__ = [
     "evaluation_batches",
     "fingerprint",
     "fixed_batches",
-    "padding_share",
     "train_loader",
     "validation_loader",
 ]
@@ -170,13 +169,6 @@ def evaluation_batches(seconds: Sequence[float], *, batch_size: int, rank: int =
         raise ValueError(f"rank is {rank} of {world_size} processes; ranks go from 0 to {world_size - 1}")
     order = np.argsort(-_checked(seconds, batch_size), kind="stable")
     return _cut(order, batch_size)[rank::world_size]
-
-
-def padding_share(seconds: Sequence[float], batches: Sequence[Sequence[int]]) -> float:
-    """Say which share of all that the batches hold is padding, 0..1: each clip lasts as long as the longest."""
-    held = sum(float(max(seconds[i] for i in batch)) * len(batch) for batch in batches)
-    real = sum(float(seconds[i]) for batch in batches for i in batch)
-    return 1 - real / held if held else 0.0
 
 
 def _checked(seconds: Sequence[float], batch_size: int) -> np.ndarray:
