@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -84,19 +83,18 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from asr_helpers.run.launch import run_processes, stop_with_parent
+    from asr_helpers.run.folder import open_run
+    from asr_helpers.run.launch import stop_with_parent
     from asr_helpers.run.runner import read_parameters
-    from asr_helpers.run.training import train_run
+    from asr_helpers.run.training import start_training
 
     if options.while_stdin_open:
         stop_with_parent()
-    parameters = read_parameters(options.file, options.parameter)
-    folder = options.run_folder or f"runs/{options.name or options.file.stem}"
-    processes = parameters.get("processes", 1)
-    if processes != 1 and "RANK" not in os.environ:  # not under torchrun yet
-        run_processes(parameters, run_folder=folder, processes=processes)
-    else:
-        train_run(parameters, run_folder=folder)
+    run = open_run(options.run_folder or f"runs/{options.name or options.file.stem}", new=False)
+    training = start_training(run, read_parameters(options.file, options.parameter))
+    result = training.fit()
+    if training.save(result) and not options.while_stdin_open:
+        print(f"best validation WER {result.best_wer:.3f} at step {result.best_step}; {run.name}/model")
     return 0
 
 

@@ -32,18 +32,15 @@ from transformers.utils import logging
 
 from asr_helpers.analysis.metrics import cer, wer
 from asr_helpers.dataset.collator import Collator
+from asr_helpers.dataset.reading import load_prepared
 from asr_helpers.decoding.inference import log_probs_of
 from asr_helpers.model.exact import make_exact
-from asr_helpers.model.loading import load_for_ctc
 from asr_helpers.model.vocabulary import Alphabet
+from asr_helpers.run.folder import Run
 from asr_helpers.show.figures import COLOURS, finish
-from asr_helpers.training.device import choose_attention
+from asr_helpers.training.config import TrainingConfig, TrainingSetup
 
-HEAD_SEED = 101
-BATCH = 8  # utterances a step of this project's recipe; the original's are 16
 READINGS = 20
-RECIPE = {"learning_rate": 5e-4, "warmup": 0.05, "decay_from": 0.5}  # notebook 04's defaults
-MASKING = {"mask_time_prob": 0.05}  # notebook 04's default, and the starter's own, which the original takes
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def yardstick(rows: Any, processor: Any) -> Callable[[Any], tuple[float, float, 
 def original_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float) -> list[Reading]:
     """Train with the original recipe: lists of floats, 16 a batch, 1e-4, a warmup of 1,000 steps."""
     rows = original.rows_of(dataset["train"], corpus.processor)
-    torch.manual_seed(HEAD_SEED)
+    torch.manual_seed(TrainingSetup().head_seed)
     model = make_exact(original.load_model(corpus.checkpoint, corpus.processor))
     watch = Yardstick(
         yardstick(dataset["validation"], corpus.processor), utterances=len(rows), batch=original.BATCH_SIZE
@@ -128,22 +125,13 @@ def original_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float) -> l
     return watch.readings
 
 
-def project_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float) -> list[Reading]:
+def project_run(corpus: Corpus, run: Run, dataset: Any, epochs: float) -> list[Reading]:
     """Train with notebook 04's recipe."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_for_ctc(
-        corpus.checkpoint,
-        processor=corpus.processor,
-        head_seed=HEAD_SEED,
-        shortest_frames=min(dataset["train"]["frames"]),
-        spec_augment=MASKING,
-        attn_implementation=choose_attention(device, max(dataset["train"]["seconds"])),
-    )
-    watch = Yardstick(yardstick(dataset["validation"], corpus.processor), utterances=len(dataset["train"]), batch=BATCH)
-    trainer = project_trainer(
-        model, corpus, dataset, folder / "project", epochs=epochs, batch_size=BATCH, callbacks=[watch], **RECIPE
-    )
-    trainer.train()
+    setup, config = TrainingSetup(), TrainingConfig()
+    rows, read = dataset["train"], yardstick(dataset["validation"], corpus.processor)
+    watch = Yardstick(read, utterances=len(rows), batch=config.batch_size)
+    own = {"batch_size": config.batch_size, "head_seed": setup.head_seed}
+    project_trainer(run, corpus, epochs=epochs, callbacks=[watch], **own).train()
     return watch.readings
 
 
@@ -200,10 +188,11 @@ def main() -> None:
     corpus = sample_corpus()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        dataset = corpus.prepared(folder / "dataset")
+        run = corpus.run(folder / "run")
+        dataset = load_prepared(run.need("dataset"))
         runs = {
             "original": original_run(corpus, dataset, folder, options.epochs),
-            "project": project_run(corpus, dataset, folder, options.epochs),
+            "project": project_run(corpus, run, dataset, options.epochs),
         }
         hours = sum(dataset["train"]["seconds"]) / 3600
     print(table(runs))

@@ -16,7 +16,7 @@ from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.loading import load_config
-from asr_helpers.run.folder import repository, resolve
+from asr_helpers.run.folder import Run, open_run, repository, resolve
 from asr_helpers.run.runner import read_parameters, run_notebooks
 
 __all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
@@ -69,6 +69,13 @@ class Corpus:
             progress=False,
         )
         return dataset
+
+    def run(self, folder: Path) -> Run:
+        """A run of this corpus as notebooks 02 and 03 leave it."""
+        run = open_run(folder)
+        self.processor.save_pretrained(run.path("processor"))
+        self.prepared(run.path("dataset"))
+        return run
 
 
 def sample_corpus() -> Corpus:

@@ -20,7 +20,16 @@ from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.run.folder import repository
 from asr_helpers.run.provenance import versions
 
-__all__ = ["StepClock", "flops_per_second", "machine", "matrix_rate", "median", "timed", "write_results"]
+__all__ = [
+    "StepClock",
+    "flops_per_second",
+    "machine",
+    "matrix_rate",
+    "median",
+    "padding_share",
+    "timed",
+    "write_results",
+]
 
 
 class StepClock(TrainerCallback):
@@ -59,6 +68,13 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def median(values: Sequence[float]) -> float:
     """Median; of the ratios of pairs that ran one after the other it is the figure that a noisy machine allows."""
     return statistics.median(values)
+
+
+def padding_share(seconds: Sequence[float], batches: Sequence[Sequence[int]]) -> float:
+    """Say which share of all that the batches hold is padding, 0..1: each clip lasts as long as the longest."""
+    held = sum(float(max(seconds[i] for i in batch)) * len(batch) for batch in batches)
+    real = sum(float(seconds[i]) for batch in batches for i in batch)
+    return 1 - real / held if held else 0.0
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, *, rounds: int = 7) -> float:

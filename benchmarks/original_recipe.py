@@ -25,7 +25,7 @@ from scipy.io import wavfile
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, Wav2Vec2ForCTC
 
 from asr_helpers.audio import SAMPLING_RATE
-from asr_helpers.dataset.reading import Examples
+from asr_helpers.dataset.reading import Utterances
 
 __all__ = [
     "BATCH_SIZE",
@@ -92,7 +92,7 @@ def rows_of(split: Any, processor: Any) -> datasets.Dataset:
         processor: ``Wav2Vec2Processor``.
     """
     lists = []
-    for row in Examples(split):
+    for row in Utterances(split):
         values = processor(row["audio"].tolist(), sampling_rate=SAMPLING_RATE).input_values[0]
         labels = row["labels"].tolist()
         lists.append({"input_values": values, "input_length": len(values), "labels": labels, "text": row["text"]})

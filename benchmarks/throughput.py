@@ -29,17 +29,19 @@ import pyarrow as pa
 import torch
 from bench_tables import tables
 from corpora import SEED, SIZES, Corpus, noise_corpus, sample_corpus
-from measuring import StepClock, median, timed
+from measuring import StepClock, median, padding_share, timed
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from transformers.utils import logging
 
 from asr_helpers.dataset.collator import Collator
-from asr_helpers.model.loading import load_for_ctc, load_trained
-from asr_helpers.training.config import TrainingConfig, training_arguments
+from asr_helpers.dataset.reading import load_prepared
+from asr_helpers.model.loading import load_config, load_for_ctc
+from asr_helpers.run.folder import Run
+from asr_helpers.run.training import start_training
 from asr_helpers.training.device import has_fast_bf16
 from asr_helpers.training.rehearsal import PeakMemory
-from asr_helpers.training.sampling import padding_share, validation_loader
+from asr_helpers.training.sampling import validation_loader
 from asr_helpers.training.trainer import CTCTrainer
 
 TRAINED_EPOCHS = 4  # before the evaluation, so that there are words whose errors can be counted
@@ -149,7 +151,8 @@ class Bench:
 
     def __init__(self, corpus: Corpus, folder: Path, device: torch.device) -> None:
         self.corpus, self.folder, self.device = corpus, folder, device
-        self.dataset = corpus.prepared(folder / "dataset")
+        self.run = corpus.run(folder / "run")
+        self.dataset = load_prepared(self.run.need("dataset"))
         self.lists = original.prepare(
             corpus.of("train"), root=corpus.root, processor=corpus.processor, cache=folder / "lists"
         )
@@ -163,10 +166,7 @@ class Bench:
         """Build a variant's trainer, with a model of its own."""
         corpus, attention = self.corpus, self.attention(variant)
         if variant.settings is None:
-            model = load_for_ctc(
-                corpus.checkpoint, processor=corpus.processor, head_seed=SEED, attn_implementation=attention
-            )
-            return project_trainer(model, corpus, self.dataset, self.folder / "project", callbacks=[clock])
+            return project_trainer(self.run, corpus, callbacks=[clock])
         torch.manual_seed(SEED)
         model = original.load_model(corpus.checkpoint, corpus.processor, attn_implementation=attention)
         processor = original.processor_for(model, corpus.processor)
@@ -212,31 +212,25 @@ class Bench:
         return list(seconds), [order[i : i + original.BATCH_SIZE] for i in range(0, len(order), original.BATCH_SIZE)]
 
 
-def project_trainer(
-    model: Any,
-    corpus: Corpus,
-    dataset: Any,
-    folder: Path,
-    *,
-    epochs: float = 1,
-    batch_size: int = original.BATCH_SIZE,
-    callbacks: Sequence[TrainerCallback] = (),
-    **recipe: Any,
-) -> CTCTrainer:
-    """Build this project's trainer so that it neither validates nor saves while it is timed."""
-    config = TrainingConfig(epochs=epochs, batch_size=batch_size, seed=SEED, evaluations=1, **recipe)
-    arguments = training_arguments(config, folder, utterances=len(dataset["train"]))
-    arguments.eval_strategy, arguments.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
-    arguments.load_best_model_at_end = False
-    return CTCTrainer(
-        model,
-        arguments,
-        config=config,
-        processing_class=corpus.processor,
-        train_dataset=dataset["train"],
-        eval_dataset=dataset["validation"],
-        callbacks=list(callbacks),
-    )
+def project_trainer(run: Run, corpus: Corpus, *, callbacks: Sequence[TrainerCallback] = (), **given: Any) -> CTCTrainer:
+    """Take notebook 04's road to a trainer; while it is timed it neither validates nor saves.
+
+    Args:
+        run: ``corpus.run(...)``.
+        corpus: Whose checkpoint is trained, with its own dropout: the original takes that too.
+        callbacks: What is told of the steps.
+        given: Notebook 04's parameters; by default one epoch in the original's batches.
+    """
+    parameters = {"epochs": 1, "batch_size": original.BATCH_SIZE, "evaluations": 1, "seed": SEED, "head_seed": SEED}
+    dropout = load_config(corpus.checkpoint).hidden_dropout
+    trainer = start_training(
+        run, {**parameters, "checkpoint": str(corpus.checkpoint), "dropout": dropout, **given}
+    ).trainer
+    trainer.args.eval_strategy, trainer.args.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
+    trainer.args.load_best_model_at_end = False
+    for callback in callbacks:
+        trainer.add_callback(callback)
+    return trainer
 
 
 def training(bench: Bench, rounds: int, memory: Callable[[Variant], float] | None) -> list[dict[str, Any]]:
@@ -324,17 +318,17 @@ def print_peak(bench: Bench, name: str) -> None:
 def evaluation(bench: Bench, rounds: int) -> list[dict[str, Any]]:
     """Transcribe the test split with one trained model, clip by clip and in batches."""
     corpus, device = bench.corpus, bench.device
-    model = load_for_ctc(corpus.checkpoint, processor=corpus.processor, head_seed=SEED)
-    project_trainer(model, corpus, bench.dataset, bench.folder / "trained", epochs=TRAINED_EPOCHS).train()
-    model.save_pretrained(bench.folder / "evaluated")
+    trained = project_trainer(bench.run, corpus, epochs=TRAINED_EPOCHS)
+    trained.train()
+    trained.model.save_pretrained(bench.folder / "evaluated")
     lists = original.rows_of(bench.dataset["test"], corpus.processor)
     plain = Wav2Vec2ForCTC.from_pretrained(bench.folder / "evaluated", dtype=torch.float32).to(device)
     ways: dict[str, Callable[[], tuple[float, list[str]]]] = {
         "original: one clip at a time": lambda: original.evaluate(plain, lists, corpus.processor)
     }
     for precision in ("fp32", "bf16")[: 2 if has_fast_bf16(device) else 1]:
-        own = load_trained(bench.folder / "evaluated")  # anew: the one that was trained keeps computing in bf16
-        trainer = project_trainer(own, corpus, bench.dataset, bench.folder / precision, precision=precision)
+        trainer = project_trainer(bench.run, corpus, precision=precision)
+        trainer.model.load_state_dict(trained.model.state_dict())  # the trained one keeps computing in bf16
         ways[f"batches, {precision}"] = lambda trainer=trainer: _in_batches(trainer, bench.dataset["test"])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     found: dict[str, tuple[float, list[str]]] = {}

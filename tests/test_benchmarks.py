@@ -100,6 +100,11 @@ def test_the_ladder_has_only_rungs_that_mean_something(device, fast, monkeypatch
     assert rungs[-1].settings is None
 
 
+def test_padding_share_counts_by_hand():
+    assert measuring.padding_share([1.0, 2.0, 4.0], [[0, 1], [2]]) == pytest.approx(1 / 8)
+    assert measuring.padding_share([], []) == 0
+
+
 def test_a_table_is_markdown():
     assert bench_tables.markdown([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]).splitlines() == [
         "| a | b |",

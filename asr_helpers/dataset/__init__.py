@@ -2,10 +2,11 @@
 
 from .collator import Collator
 from .preparing import prepare_dataset
-from .reading import load_prepared, stream_prepared
+from .reading import Utterances, load_prepared, stream_prepared
 
 __all__ = [
     "Collator",
+    "Utterances",
     "load_prepared",
     "prepare_dataset",
     "stream_prepared",

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sized
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict, IterableDataset
+    from datasets import DatasetDict
 
-__all__ = ["Examples", "load_prepared", "stream_prepared", "with_arrays"]
+__all__ = ["Utterances", "load_prepared", "stream_prepared"]
+
+LOOKED_AT = 256  # rows of a stream that stand for all of it in a table
 
 
 def load_prepared(folder: str | Path) -> DatasetDict:
     """Open a prepared dataset: memory mapped, so that rows are read from disk when they are asked for.
 
-    Rows come as plain Python values, which takes 3.2 ms for 4 s of audio; :class:`Examples` gives arrays in
+    Rows come as plain Python values, which takes 3.2 ms for 4 s of audio; :class:`Utterances` gives arrays in
     0.1 ms.
 
     Raises:
@@ -31,57 +38,119 @@ def load_prepared(folder: str | Path) -> DatasetDict:
     return load_from_disk(str(folder), keep_in_memory=False)
 
 
-class Examples:
-    """Rows of a prepared split as numpy arrays, views of the memory-mapped file, for a ``DataLoader``.
+class Utterances:
+    """A split, or a stream of one: the rows that are trained on, validated on or transcribed.
 
-    ``datasets`` would hand out Python lists, or arrays widened to int64, of which a second of audio is 128
-    kB.
+    A row is a dictionary. Of a prepared split its arrays are views of the memory-mapped file; ``datasets`` would hand
+    out Python lists, or arrays widened to int64, of which a second of audio is 128 kB.
 
     Args:
-        split: One split of :func:`load_prepared`, or a selection of its rows.
+        rows: One split of :func:`load_prepared` or a selection of its rows; rows in memory; or a stream: whatever can
+            only be iterated over, and has ``set_epoch`` where it is trained on.
+        limits: Of a stream: seconds that its shortest and its longest clip may have.
+        order: Of a stream: what decides which rows come when, by name.
+        share: Of a stream: the number of the process whose rows these are, and how many processes there are.
+
+    Attributes:
+        length: Number of utterances; ``None``: a stream, which does not know it.
     """
 
-    def __init__(self, split: Dataset) -> None:
-        self.rows = split.with_format("arrow")
+    def __init__(
+        self,
+        rows: Any,
+        *,
+        limits: tuple[float, float] | None = None,
+        order: Mapping[str, Any] | None = None,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        from datasets import Dataset
+
+        self.prepared = isinstance(rows, Dataset)
+        self.rows = rows.with_format("arrow") if self.prepared else rows
+        self.length = len(rows) if isinstance(rows, Sized) else None
+        self.order, self.share = dict(order or {}), share
+        if limits:
+            self.limits = limits
+
+    @classmethod
+    def of(cls, rows: Any) -> Utterances:
+        """Take rows of any kind, these among them."""
+        return rows if isinstance(rows, cls) else cls(rows)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        if self.length is None:
+            raise TypeError("a stream has no length")
+        return self.length
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        table = self.rows[int(index)]
-        return {name: _value(table.column(name)[0]) for name in table.column_names}
+        row = self.rows[int(index)]
+        return {name: _value(row.column(name)[0]) for name in row.column_names} if self.prepared else row
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows) if self.length is None else (self[index] for index in range(self.length))
 
-def with_arrays(rows: Any) -> Any:
-    """Read a ``datasets.Dataset`` as numpy arrays (:class:`Examples`); other rows are taken as they are."""
-    return Examples(rows) if hasattr(rows, "with_format") else rows
+    def set_epoch(self, epoch: int) -> None:
+        """Let a stream come in the order of another epoch when it is next iterated over."""
+        self.rows.set_epoch(epoch)
+
+    def first(self, count: int) -> list[dict[str, Any]]:
+        """Read up to ``count`` rows."""
+        return list(islice(self, count))
+
+    def table(self, *names: str) -> pd.DataFrame:
+        """Columns of all rows, or of a stream's first ``LOOKED_AT``. Of a prepared split no audio is read."""
+        if self.prepared:
+            return self.rows.select_columns(list(names)).with_format("pandas")[:]
+        found = self.first(LOOKED_AT if self.length is None else self.length)
+        return pd.DataFrame([{name: row[name] for name in names} for row in found], columns=list(names))
+
+    @cached_property
+    def seconds(self) -> np.ndarray:
+        """Durations, (utterances,) float64."""
+        if self.length is None:
+            raise TypeError("a stream does not know how long its clips are; give stream_prepared the limits")
+        return self.table("seconds")["seconds"].to_numpy(dtype=np.float64)
+
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """Seconds of the shortest and of the longest clip; of a stream, between which they lie."""
+        return float(self.seconds.min()), float(self.seconds.max())
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a training's continuation must find again: the utterances with their lengths, or a stream's order."""
+        if self.length is None:
+            return {"utterances": "stream", **self.order}
+        rows = self.table("id", "seconds").itertuples(index=False)
+        text = "\n".join(f"{name} {seconds:.3f}" for name, seconds in rows)
+        return {"utterances": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def stream_prepared(
-    source: str | Path | Sequence[str],
+    source: str | Path,
     split: str = "train",
     *,
-    rank: int = 0,
-    world_size: int = 1,
+    share: tuple[int, int] = (0, 1),
     seed: int | None = None,
     buffer: int = 256,
-) -> IterableDataset:
+    limits: tuple[float, float] | None = None,
+) -> Utterances:
     """Read a prepared split from the first row to the last, holding one minute of audio at a time.
 
     For corpora larger than memory, or than this machine's disk: the shards may lie on another machine.
 
     Args:
-        source: The dataset's folder, or the shards themselves; as paths, or as URLs that fsspec opens.
+        source: The dataset's folder, as a path or as a URL that fsspec opens.
         split: Which split of the folder.
-        rank: Number of this process; each one reads other rows (other shards, where their number divides
-            evenly).
-        world_size: Number of processes.
+        share: Number of this process, and how many there are; each one reads other rows (other shards, where their
+            number divides evenly).
         seed: Seed of the shuffle: of the shards, and of the rows within a buffer. None: in order. Call
             ``set_epoch`` on the result for another order.
         buffer: Rows that the shuffle holds in memory.
+        limits: Seconds between which clips were kept; the stream cannot be asked.
 
     Returns:
-        A ``datasets.IterableDataset`` of rows as in :class:`Examples`; its ``state_dict`` resumes it.
+        A stream. The list of its shards, in which ``datasets`` keeps what they were made from, names it.
 
     Raises:
         FileNotFoundError: There are no shards.
@@ -89,11 +158,14 @@ def stream_prepared(
     from datasets import IterableDataset
     from datasets.distributed import split_dataset_by_node
 
-    files = _shards_of(str(source), split) if isinstance(source, (str, Path)) else [str(file) for file in source]
+    folder, listed = _shard_list(str(source).rstrip("/"), split)
+    files = [f"{folder}/{shard['filename']}" for shard in json.loads(listed)["_data_files"]]
     stream = IterableDataset.from_generator(_read_shards, gen_kwargs={"files": files})
     if seed is not None:
         stream = stream.shuffle(seed=seed, buffer_size=buffer)
-    return split_dataset_by_node(stream, rank=rank, world_size=world_size)
+    order = {"stream": hashlib.sha256(listed).hexdigest()[:16], "stream_buffer": buffer}
+    mine = split_dataset_by_node(stream, rank=share[0], world_size=share[1])
+    return Utterances(mine, limits=limits, order=order, share=share)
 
 
 def _read_shards(files: list[str]) -> Iterator[dict[str, Any]]:
@@ -118,14 +190,13 @@ def _value(scalar: pa.Scalar, *, copy: bool = False) -> Any:
     return scalar.as_py()
 
 
-def _shards_of(source: str, split: str) -> list[str]:
-    """Name the shards of a split in their order; other files may lie beside them."""
+def _shard_list(source: str, split: str) -> tuple[str, bytes]:
+    """The folder of a split, and the file there that lists its shards in order; other files may lie beside them."""
     import fsspec
 
-    folder = f"{source.rstrip('/')}/{split}"
+    folder = f"{source}/{split}"
     try:
-        with fsspec.open(f"{folder}/state.json", "r", encoding="utf-8") as file:
-            state = json.load(file)
+        with fsspec.open(f"{folder}/state.json", "rb") as file:
+            return folder, file.read()
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{source} holds no prepared split {split!r}; run notebook 03") from error
-    return [f"{folder}/{shard['filename']}" for shard in state["_data_files"]]

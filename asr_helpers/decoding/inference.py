@@ -44,10 +44,10 @@ def log_probs_of(
     Yields:
         ``(frames, vocabulary)`` float32, natural logarithms, each row summing to 1 in probability.
     """
-    from asr_helpers.dataset.reading import with_arrays  # only here: it brings torch along
+    from asr_helpers.dataset.reading import Utterances  # only here: it brings torch along
 
     model.to(device or next(model.parameters()).device).eval()
-    rows = iter(with_arrays(utterances))
+    rows = iter(Utterances.of(utterances))
     while held := list(islice(rows, window)):
         results: dict[int, np.ndarray] = {}
         for batch in _batches([len(row["audio"]) for row in held], batch_seconds):

@@ -16,13 +16,10 @@ from typing import Any
 
 import yaml
 
-from asr_helpers.training.fitting import TrainingResult
-
-from .folder import Run, repository
+from .folder import repository
 from .runner import LAST_LINES
-from .training import read_result
 
-__all__ = ["TrainingStopped", "run_processes", "stop_with_parent", "train_in_processes"]
+__all__ = ["TrainingStopped", "run_processes", "stop_with_parent"]
 
 KEPT = 400  # lines that those are chosen from: every process may have printed the same ones
 
@@ -34,27 +31,6 @@ ACCOUNT = re.compile(r"elastic.multiprocessing.api\.py:\d+\] (failed |Sending pr
 
 class TrainingStopped(RuntimeError):
     """A training in several processes ended early; the text holds the last lines that they printed."""
-
-
-def train_in_processes(run: Run, parameters: Mapping[str, Any], *, processes: int) -> TrainingResult:
-    """Train in several processes what notebook 04 would train in its own, and read back what they left.
-
-    This process only prints: it builds no trainer and takes no memory of a GPU.
-
-    Args:
-        run: The run, after notebooks 01 to 03.
-        parameters: Notebook 04's, with their present values.
-        processes: How many, one a GPU.
-
-    Returns:
-        The result, as ``TrainingResult.of`` would give it; the model is on the CPU.
-
-    Raises:
-        TrainingStopped: The training failed; the text holds the processes' last lines.
-        ValueError: ``processes`` is below 1, or above the number of this machine's GPUs.
-    """
-    run_processes(parameters, run_folder=str(parameters["run_folder"]), processes=processes)
-    return read_result(run)
 
 
 def run_processes(parameters: Mapping[str, Any], *, run_folder: str, processes: int) -> None:
@@ -113,7 +89,7 @@ def _environment(processes: int) -> dict[str, str]:
     """This environment, with the cores shared out: two torch processes of two threads each on two cores crawl.
 
     What was set before stays. Lines are to be read one by one: no progress bars, and no warning of torch's that
-    every training here gives (``recipe`` says why it looks for unused parameters).
+    every training here gives (``training_arguments`` says why it looks for unused parameters).
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     unless_set = {

@@ -1,8 +1,8 @@
 """A checkpoint learns: the recipe, what is checked before it, the trainer, what it leaves behind."""
 
 from .checkpoints import CheckpointError
-from .config import TrainingConfig, training_arguments
-from .fitting import TrainingResult, train
+from .config import TrainingConfig, TrainingSetup, training_arguments
+from .fitting import TrainingResult, check, train
 from .preflight import preflight_lines, require_no_errors
 from .trainer import CTCTrainer
 
@@ -11,6 +11,8 @@ __all__ = [
     "CheckpointError",
     "TrainingConfig",
     "TrainingResult",
+    "TrainingSetup",
+    "check",
     "preflight_lines",
     "require_no_errors",
     "train",

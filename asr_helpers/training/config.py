@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from transformers import TrainingArguments
 
@@ -14,7 +15,9 @@ from .device import choose_precision, training_device
 from .optimisation import Schedule
 from .processes import world_size
 
-__all__ = ["TrainingConfig", "training_arguments"]
+__all__ = ["TrainingConfig", "TrainingSetup", "from_parameters", "training_arguments"]
+
+Chosen = TypeVar("Chosen")
 
 GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU needs its cores itself
 
@@ -27,7 +30,8 @@ class TrainingConfig:
     """Everything that decides how a model is trained.
 
     The defaults are a short recipe for a small corpus and a small model: a high rate, a short warmup, small
-    batches, decay over the second half.
+    batches, decay over the second half. They are notebook 04's, and the sample run's. Where something can be
+    switched off, 0 or an empty text does it.
 
     Attributes:
         epochs: Passes over the training utterances.
@@ -35,9 +39,9 @@ class TrainingConfig:
         batch_size: Utterances an optimiser step, over all processes and all accumulation.
         accumulation: Micro-batches in which each process computes its share of a step.
         micro_seconds: Padded seconds of audio that one forward pass may hold; larger micro-batches are
-            computed in pieces. ``None``: no limit until the memory sets one.
+            computed in pieces. 0: no limit until the memory sets one.
         learning_rate: Peak for the head, which is new.
-        encoder_learning_rate: Peak for the pretrained rest; ``None``: the head's.
+        encoder_learning_rate: Peak for the pretrained rest.
         warmup: Share of the steps in which the rates rise.
         decay_from: Share of the steps after which the rates fall linearly to zero.
         encoder_frozen: Share of the steps for which only the head learns.
@@ -47,23 +51,23 @@ class TrainingConfig:
         gradient_checkpointing: Trade a second forward pass for memory.
         evaluations: How many validations, evenly spread; each writes a checkpoint.
         eval_batch_size: Utterances a forward pass in validation, a process.
-        patience: Validations without a better WER after which training stops; ``None``: never. Counted only
+        patience: Validations without a better WER after which training stops; 0: never. Counted only
             once the WER has left 1.
         checkpoints: Checkpoints kept: the best and the newest, so 2 at least.
         log_every: Steps between two lines of the log.
         seed: Seed of the order of the utterances, dropout and masking.
         workers: Processes that read and collate; 0: this one; ``None``: 4 beside a GPU, else 0.
-        push_to_hub: Hub repository (``"name/repository"``) for the finished model; ``None``: nothing leaves
-            this machine.
+        push_to_hub: Hub repository (``"name/repository"``) for the finished model; empty: nothing leaves this
+            machine.
     """
 
-    epochs: float = 20.0
+    epochs: float = 12.0
     max_steps: int = -1
     batch_size: int = 8
     accumulation: int = 1
-    micro_seconds: float | None = None
+    micro_seconds: float = 0.0
     learning_rate: float = 5e-4
-    encoder_learning_rate: float | None = None
+    encoder_learning_rate: float = 5e-4
     warmup: float = 0.05
     decay_from: float = 0.5
     encoder_frozen: float = 0.0
@@ -71,14 +75,14 @@ class TrainingConfig:
     max_grad_norm: float = 1.0
     precision: str = "auto"
     gradient_checkpointing: bool = False
-    evaluations: int = 10
+    evaluations: int = 6
     eval_batch_size: int = 16
-    patience: int | None = None
+    patience: int = 0
     checkpoints: int = 2
     log_every: int = 10
-    seed: int = 1
+    seed: int = 13
     workers: int | None = None
-    push_to_hub: str | None = None
+    push_to_hub: str = ""
 
     def __post_init__(self) -> None:
         for name in ("warmup", "decay_from", "encoder_frozen"):
@@ -94,11 +98,6 @@ class TrainingConfig:
             raise ValueError(f"checkpoints is {self.checkpoints}; use 2 or more: the best and the newest are kept")
         if self.max_steps <= 0 and self.epochs <= 0:
             raise ValueError(f"epochs is {self.epochs} and max_steps {self.max_steps}; one of them must be above 0")
-
-    @property
-    def encoder_rate(self) -> float:
-        """Peak learning rate of the pretrained part."""
-        return self.learning_rate if self.encoder_learning_rate is None else self.encoder_learning_rate
 
     def steps(self, utterances: int | None) -> int:
         """Optimiser steps of the whole run over ``utterances`` (``None``: a stream of unknown length)."""
@@ -120,6 +119,42 @@ class TrainingConfig:
     def fixed(self) -> dict[str, Any]:
         """What a continuation of the run must not change."""
         return {name: value for name, value in asdict(self).items() if name not in FREE}
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What a recipe is applied to: the checkpoint with its new head, the utterances, the processes.
+
+    Attributes:
+        checkpoint: Folder, or Hub id.
+        head_seed: Seed of the new head alone.
+        freeze_feature_encoder: The convolutions keep what they learnt in pretraining.
+        dropout: One probability for all dropouts of the encoder.
+        mask_time_prob: SpecAugment's share of frames that start a masked span.
+        stream_from: Prepared dataset (folder or URL) whose training split is streamed; empty: the run's own is read.
+        stream_buffer: Utterances that the shuffle of a stream holds.
+        resume: Go on from the run's newest checkpoint; ``False``: delete them and begin anew.
+        processes: Training processes on this machine, one a GPU.
+    """
+
+    checkpoint: str = "models/starter"
+    head_seed: int = 101
+    freeze_feature_encoder: bool = True
+    dropout: float = 0.0
+    mask_time_prob: float = 0.05
+    stream_from: str = ""
+    stream_buffer: int = 256
+    resume: bool = True
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.stream_buffer < 1:
+            raise ValueError(f"stream_buffer is {self.stream_buffer}; use 1 (hardly any shuffling) or more")
+
+
+def from_parameters(kind: type[Chosen], parameters: Mapping[str, Any]) -> Chosen:
+    """Fill in a dataclass from the parameters that bear its fields' names; those of others are ignored."""
+    return kind(**{field.name: parameters[field.name] for field in fields(kind) if field.name in parameters})
 
 
 def training_arguments(

@@ -24,10 +24,7 @@ def has_fast_bf16(device: torch.device | str) -> bool:
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if kind == "cpu":
-        tests = (
-            "_is_avx512_bf16_supported",
-            "_is_amx_tile_supported",
-        )  # private: absent from some builds of torch
+        tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent from some builds of torch
         return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
     return False
 
@@ -60,8 +57,6 @@ def choose_precision(device: torch.device | str, wanted: str = "auto") -> Precis
 
 def training_device() -> str:
     """Kind of device that the Trainer will choose: ``"cuda"``, ``"mps"`` or ``"cpu"``."""
-    import torch
-
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,24 +1,18 @@
-"""Train a CTC model from a recipe: the function behind notebook 04 and ``python -m asr_helpers train``."""
+"""Check a training, train, and say what it left: the steps behind notebook 04 and ``python -m asr_helpers train``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
-
-from asr_helpers.model.hub import publish
 
 from .checkpoints import clear
-from .config import TrainingConfig, training_arguments
 from .log import read_log
-from .preflight import preflight, preflight_lines, require_no_errors
+from .preflight import preflight, require_no_errors
 from .trainer import CTCTrainer
 
-__all__ = ["TrainingResult", "train"]
+__all__ = ["TrainingResult", "check", "train"]
 
 VALIDATION_COLUMNS = ["step", "epoch", "training_loss", "validation_loss", "wer", "cer"]
 
@@ -78,67 +72,41 @@ class TrainingResult:
         return table[VALIDATION_COLUMNS].rename_axis(columns=None)
 
 
-def train(
-    config: TrainingConfig,
-    *,
-    model: torch.nn.Module,
-    processor: Any,
-    dataset: Mapping[str, Any],
-    folder: str | Path,
-    collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]] | None = None,
-    tensorboard: str | Path | None = None,
-    resume: bool = True,
-    use_cpu: bool = False,
-    also_fixed: Mapping[str, Any] | None = None,
-) -> TrainingResult:
-    """Train ``model``, going on from the newest whole checkpoint where there is one.
-
-    The same function runs in a notebook, under ``torchrun`` and under ``accelerate launch``: every process
-    calls it with the same arguments.
+def check(trainer: CTCTrainer, *, resume: bool = True) -> pd.DataFrame:
+    """Say what would spoil the training, before its first step.
 
     Args:
-        config: The recipe.
-        model: ``Wav2Vec2ForCTC`` with the processor's vocabulary; what must not be trained is frozen.
-        processor: ``Wav2Vec2Processor``.
-        dataset: ``"train"`` (rows, or a stream of this process's share of them) and ``"validation"``.
-        folder: Folder for the checkpoints and the log.
-        collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default as the processor says.
-        tensorboard: Folder for TensorBoard events; by default none are written.
-        resume: Go on; ``False`` deletes the checkpoints in ``folder`` and begins.
-        use_cpu: Train on the CPU although there is a GPU.
-        also_fixed: What a continuation must not change beyond the recipe: of a stream, which it is.
+        trainer: The trainer, built and not yet started.
+        resume: Go on from the newest whole checkpoint, where there is one; nothing is measured then. ``False``
+            deletes the checkpoints.
+
+    Returns:
+        The preflight's table.
 
     Raises:
-        ValueError: The preflight found an error; every one is named with its fix. Or a stream comes without
-            ``max_steps``.
+        CheckpointError: The present checkpoints belong to another recipe.
+    """
+    if not resume and trainer.args.should_save:
+        clear(trainer.args.output_dir)
+    trainer.accelerator.wait_for_everyone()
+    return preflight(trainer, measure=trainer.newest_checkpoint() is None)
+
+
+def train(trainer: CTCTrainer, checks: pd.DataFrame) -> TrainingResult:
+    """Train, going on from the newest whole checkpoint where there is one.
+
+    The same function runs in a notebook, under ``torchrun`` and under ``accelerate launch``: every process calls it.
+
+    Args:
+        trainer: The trainer that was checked.
+        checks: What ``check`` gave.
+
+    Raises:
+        ValueError: The preflight found an error; every one is named with its fix.
         CheckpointError: A checkpoint cannot be written, or the present ones belong to another recipe.
         FloatingPointError: A loss is not finite; the utterances are named.
         MemoryError: Not even one utterance fits into memory.
     """
-    rows = dataset["train"]
-    utterances = len(rows) if hasattr(rows, "__len__") else None
-    arguments = training_arguments(config, folder, utterances=utterances, use_cpu=use_cpu)
-    trainer = CTCTrainer(
-        model,
-        arguments,
-        config=config,
-        processing_class=processor,
-        train_dataset=rows,
-        eval_dataset=dataset["validation"],
-        data_collator=collator,
-        tensorboard=tensorboard,
-    )
-    trainer.recipe |= also_fixed or {}
-    if not resume and arguments.should_save:
-        clear(folder)
-    trainer.accelerator.wait_for_everyone()
-    checkpoint = trainer.newest_checkpoint()
-    table = preflight(trainer, measure=checkpoint is None)
-    if arguments.should_save:
-        print(preflight_lines(table), flush=True)
-    require_no_errors(table)
-    trainer.train(resume_from_checkpoint=checkpoint)
-    result = TrainingResult.of(trainer, table)
-    if config.push_to_hub and arguments.should_save:
-        print(publish(result.model, processor, config.push_to_hub), flush=True)
-    return result
+    require_no_errors(checks)
+    trainer.train(resume_from_checkpoint=True)
+    return TrainingResult.of(trainer, checks)

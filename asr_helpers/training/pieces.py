@@ -70,12 +70,12 @@ class Pieces:
     Attributes:
         collator: Rows to ``input_values``, ``attention_mask``, ``labels``.
         layers: (kernel, stride) of the layers that shorten time (``frames.conv_layers``).
-        seconds: Padded seconds that one forward pass may hold; ``None``: the whole micro-batch at once.
+        seconds: Padded seconds that one forward pass may hold; 0: the whole micro-batch at once.
     """
 
     collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
     layers: tuple[tuple[int, int], ...]
-    seconds: float | None = None
+    seconds: float = 0.0
 
     def __call__(self, rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         rows = sorted(rows, key=lambda row: -float(row["seconds"]))
@@ -102,7 +102,7 @@ class Pieces:
         """Cut rows (longest first) so that no piece, padded to its first, exceeds ``self.seconds``."""
         while rows:
             size = len(rows)
-            if self.seconds is not None:
+            if self.seconds:
                 size = max(1, min(size, int(self.seconds // max(float(rows[0]["seconds"]), 1e-3))))
             yield rows[:size]
             rows = rows[size:]

@@ -18,7 +18,7 @@ from asr_helpers.model.frames import ctc_frames_needed, output_frames
 from asr_helpers.wording import duration, listed, size
 
 from .device import has_fast_bf16
-from .rehearsal import accumulation_gap, first_rows, rehearse, wer_before_training
+from .rehearsal import accumulation_gap, rehearse, wer_before_training
 
 if TYPE_CHECKING:
     from .trainer import CTCTrainer
@@ -28,8 +28,6 @@ __all__ = ["PREFLIGHT_COLUMNS", "preflight", "preflight_lines", "require_no_erro
 OK, WARNING, ERROR = "ok", "warning", "error"
 
 PREFLIGHT_COLUMNS = ["check", "value", "verdict", "advice"]
-
-STREAMED = 256  # rows of a stream that are looked at
 
 FEW_STEPS = 100  # the small starter left the blank plateau after 50 to 100 steps of the default recipe
 
@@ -73,7 +71,9 @@ def preflight(trainer: CTCTrainer, *, measure: bool = True) -> pd.DataFrame:
         ``PREFLIGHT_COLUMNS``, one row a check. ``"error"``: training would fail or learn something else than
         meant. ``"warning"``: doubtful, go on if you know why.
     """
-    train, validation = _columns(trainer.train_dataset), _columns(trainer.eval_dataset)
+    train, validation = (
+        rows.table("id", "seconds", "labels") for rows in (trainer.train_dataset, trainer.eval_dataset)
+    )
     checks = [*_plan(trainer, train, validation), *_labels(trainer, train, validation)]
     checks += [*_model(trainer, train), _precision(trainer), *_idle(trainer)]
     if measure and not any(check.advice and check.verdict == ERROR for check in checks):
@@ -104,19 +104,10 @@ def preflight_lines(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _columns(rows: Any) -> pd.DataFrame:
-    """Ids, durations and labels of a split; of a stream, those of its first rows. No audio is read."""
-    names = ["id", "seconds", "labels"]
-    if hasattr(rows, "select_columns") and hasattr(rows, "__len__"):
-        return rows.select_columns(names).with_format("pandas")[:]
-    found = rows if hasattr(rows, "__len__") else first_rows(rows, STREAMED)
-    return pd.DataFrame([{name: row[name] for name in names} for row in found], columns=names)
-
-
 def _plan(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) -> Iterator[Check]:
     """How much will be seen, how often, at which rates."""
-    config, streamed = trainer.config, not hasattr(trainer.train_dataset, "__len__")
-    steps = config.steps(None if streamed else len(train))
+    config, streamed = trainer.config, trainer.train_dataset.length is None
+    steps = config.steps(trainer.train_dataset.length)
     each = max(1, math.ceil(len(train) / config.batch_size))
     few = "CTC says only blanks at first; this may be too short to leave that: more epochs, or smaller batches"
     said = f"{steps}" if streamed else f"{steps} ({steps / each:.1f} epochs of {each})"
@@ -130,7 +121,7 @@ def _plan(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) ->
     long = "most of the training would run below its learning rate: a warmup of about 0.05"
     yield Check("warmup share", said, long if share > 0.2 else "", ERROR if share > 0.5 else WARNING)
 
-    rates = (config.learning_rate, config.encoder_rate)
+    rates = (config.learning_rate, config.encoder_learning_rate)
     usual = "usual are 1e-5 (a large encoder) to 1e-3 (a new head, a small model)"
     odd = any(not 1e-6 <= rate <= 5e-3 for rate in rates)
     yield Check("learning rates", f"head {rates[0]:g}, encoder {rates[1]:g}", usual if odd else "")
@@ -274,8 +265,8 @@ def _measured(trainer: CTCTrainer) -> Iterator[Check]:
 
 def _cost(trainer: CTCTrainer) -> Iterator[Check]:
     """Expected time, memory and disk."""
-    config, rows = trainer.config, trainer.train_dataset
-    steps = config.steps(len(rows) if hasattr(rows, "__len__") else None)
+    config = trainer.config
+    steps = config.steps(trainer.train_dataset.length)
     cost = rehearse(trainer)
     total = steps * cost.step_seconds + config.evaluations * cost.validation_seconds
     said = f"{duration(total)} ({cost.step_seconds:.2f} s a step, {cost.validation_seconds:.1f} s a validation)"

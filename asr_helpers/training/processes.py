@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-__all__ = ["add_up", "from_first", "gather_bytes", "rank", "several", "share_weights", "world_size"]
+__all__ = ["add_up", "from_first", "gather_bytes", "processes_here", "rank", "several", "share_weights", "world_size"]
 
 
 def several() -> bool:
@@ -48,6 +48,11 @@ def share_weights(model: nn.Module) -> None:
     if several():
         for value in model.state_dict().values():
             dist.broadcast(value, src=0)
+
+
+def processes_here() -> int | None:
+    """Processes of this training on this machine; ``None``: no ``torchrun`` or ``accelerate launch`` started it."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if "RANK" in os.environ else None
 
 
 def rank() -> int:

@@ -9,14 +9,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import torch
-
-from asr_helpers.dataset.reading import with_arrays
 
 from .pieces import halves
 from .sampling import train_loader, validation_loader
@@ -24,7 +21,7 @@ from .sampling import train_loader, validation_loader
 if TYPE_CHECKING:
     from .trainer import CTCTrainer
 
-__all__ = ["PeakMemory", "Rehearsal", "accumulation_gap", "first_rows", "rehearse", "wer_before_training"]
+__all__ = ["PeakMemory", "Rehearsal", "accumulation_gap", "rehearse", "wer_before_training"]
 
 SAMPLE = 16  # validation utterances that are transcribed before training
 
@@ -93,7 +90,7 @@ def accumulation_gap(trainer: CTCTrainer) -> float:
     """
     with _untouched(trainer), _full_fp32():
         trainer.model.eval()
-        rows = sorted(first_rows(trainer.train_dataset, 64), key=lambda row: float(row["seconds"]))[:4]
+        rows = sorted(trainer.train_dataset.first(64), key=lambda row: float(row["seconds"]))[:4]
         piece = trainer.pieces.collate(rows[::-1])
         parts = halves(piece) if len(piece["ids"]) > 1 else [piece]
         parts = [single for part in parts for single in (halves(part) if len(part["ids"]) > 1 else [part])]
@@ -105,7 +102,7 @@ def accumulation_gap(trainer: CTCTrainer) -> float:
 def wer_before_training(trainer: CTCTrainer) -> float:
     """Transcribe a few validation utterances with the untrained head: a WER of about 1 is expected."""
     with _untouched(trainer):
-        rows = first_rows(trainer.eval_dataset, SAMPLE)
+        rows = trainer.eval_dataset.first(SAMPLE)
         tally = trainer.tally(validation_loader(rows, trainer.pieces, args=trainer.args))
         return tally.metrics(tally.sums)["wer"]
 
@@ -133,14 +130,6 @@ def _full_fp32() -> Iterator[None]:
         yield
     finally:
         convolutions.fp32_precision = before
-
-
-def first_rows(rows: Any, count: int) -> list[dict[str, Any]]:
-    """Read up to ``count`` rows of a split or a stream."""
-    if not hasattr(rows, "__len__"):
-        return list(islice(rows, count))
-    arrays = with_arrays(rows)
-    return [arrays[index] for index in range(min(count, len(rows)))]
 
 
 def _steps(trainer: CTCTrainer) -> Iterator[list[dict[str, Any]]]:

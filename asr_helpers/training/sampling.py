@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from transformers import TrainingArguments
 
-from asr_helpers.dataset.reading import with_arrays
+from asr_helpers.dataset.reading import Utterances
 
 from .config import TrainingConfig
 from .pieces import Pieces
@@ -21,11 +20,8 @@ __all__ = [
     "StreamedUpdates",
     "UpdateSampler",
     "Weighted",
-    "durations",
     "evaluation_batches",
-    "fingerprint",
     "fixed_batches",
-    "padding_share",
     "train_loader",
     "validation_loader",
 ]
@@ -95,7 +91,7 @@ class UpdateSampler(Sampler[list[Item]]):
 class Weighted(Dataset):
     """Look rows up together with the weight that the sampler gave them."""
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: Utterances) -> None:
         self.rows = rows
 
     def __len__(self) -> int:
@@ -107,21 +103,6 @@ class Weighted(Dataset):
 
     def __getitems__(self, items: list[Item]) -> list[dict[str, Any]]:
         return [self[item] for item in items]
-
-
-def fingerprint(rows: Any) -> str:
-    """Name a split by its utterances and their lengths; ``"stream"`` for one that has no length."""
-    if not hasattr(rows, "__len__"):
-        return "stream"
-    ids = rows["id"] if hasattr(rows, "with_format") else [row["id"] for row in rows]
-    text = "\n".join(f"{name} {seconds:.3f}" for name, seconds in zip(ids, durations(rows), strict=True))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def durations(rows: Any) -> list[float]:
-    """Read the durations, in seconds, of all utterances of a split."""
-    column = rows["seconds"] if hasattr(rows, "with_format") else [row["seconds"] for row in rows]
-    return [float(seconds) for seconds in column]
 
 
 def fixed_batches(seconds: Sequence[float], *, batch_size: int, seed: int, epoch: int = 0) -> list[Batch]:
@@ -172,13 +153,6 @@ def evaluation_batches(seconds: Sequence[float], *, batch_size: int, rank: int =
     return _cut(order, batch_size)[rank::world_size]
 
 
-def padding_share(seconds: Sequence[float], batches: Sequence[Sequence[int]]) -> float:
-    """Say which share of all that the batches hold is padding, 0..1: each clip lasts as long as the longest."""
-    held = sum(float(max(seconds[i] for i in batch)) * len(batch) for batch in batches)
-    real = sum(float(seconds[i]) for batch in batches for i in batch)
-    return 1 - real / held if held else 0.0
-
-
 def _checked(seconds: Sequence[float], batch_size: int) -> np.ndarray:
     lengths = np.asarray(seconds, dtype=np.float64)
     if batch_size < 1:
@@ -194,35 +168,42 @@ def _cut(order: np.ndarray, size: int) -> list[Batch]:
     return [order[start : start + size].tolist() for start in range(0, order.size, size)]
 
 
-def train_loader(rows: Any, pieces: Pieces, *, config: TrainingConfig, args: TrainingArguments) -> DataLoader:
+def train_loader(rows: Utterances, pieces: Pieces, *, config: TrainingConfig, args: TrainingArguments) -> DataLoader:
     """Load this process's pieces of every step, in the order of ``UpdateSampler`` or as a stream brings them.
 
     Args:
-        rows: The training split; or a stream, anything without a length, of this process's own share.
+        rows: The training split; or a stream of this process's own share.
         pieces: How rows are collated.
         config: The recipe: utterances a step.
         args: The Trainer's arguments: processes, accumulation, workers, seed.
+
+    Raises:
+        ValueError: A stream is not this process's share: utterances would be seen twice, or never.
     """
     accumulation = args.gradient_accumulation_steps
-    if not hasattr(rows, "__len__"):
+    if rows.length is None:
+        mine = (args.process_index, args.world_size)
+        if rows.share != mine:
+            raise ValueError(f"the stream is share {rows.share} of its rows; give stream_prepared share={mine}")
         size = -(-config.batch_size // (accumulation * args.world_size))
         batches = StreamedUpdates(rows, micro_batch=size, accumulation=accumulation, seed=args.seed)
         one = min(1, args.dataloader_num_workers)  # a second worker would read the stream a second time
         return _loader(batches, pieces, args, workers=one, batch_size=None)
     sampler = UpdateSampler(
-        durations(rows),
+        rows.seconds,
         batch_size=config.batch_size,
         accumulation=accumulation,
         processes=args.world_size,
         process=args.process_index,
         seed=args.seed,
     )
-    return _loader(Weighted(with_arrays(rows)), pieces, args, batch_sampler=sampler)
+    return _loader(Weighted(rows), pieces, args, batch_sampler=sampler)
 
 
 def validation_loader(rows: Any, pieces: Pieces, *, args: TrainingArguments) -> DataLoader:
     """Load this process's share of a split, longest first, every utterance once over all processes."""
-    seconds = durations(rows)
+    rows = Utterances.of(rows)
+    seconds = rows.seconds
     share = max(1, -(-len(seconds) // args.world_size))  # a small split must not be one process's batch alone
     batches = evaluation_batches(
         seconds,
@@ -231,7 +212,7 @@ def validation_loader(rows: Any, pieces: Pieces, *, args: TrainingArguments) -> 
         world_size=args.world_size,
     )
     items = [[(row, 1.0) for row in batch] for batch in batches]
-    return _loader(Weighted(with_arrays(rows)), pieces, args, batch_sampler=items)
+    return _loader(Weighted(rows), pieces, args, batch_sampler=items)
 
 
 def _loader(
@@ -255,13 +236,13 @@ class StreamedUpdates(IterableDataset):
     small and memory bounded; a rest that fills no micro-batch is carried into the next epoch.
 
     Args:
-        stream: This process's own share of the rows, e.g. ``dataset.stream_prepared(rank=, world_size=)``.
+        stream: This process's own share of the rows (``stream_prepared(share=)``).
         micro_batch: Utterances a micro-batch.
         accumulation: Micro-batches a step; those of one step are of like lengths.
         seed: Seed of the order of the steps within a pool.
     """
 
-    def __init__(self, stream: Iterable[dict[str, Any]], *, micro_batch: int, accumulation: int, seed: int) -> None:
+    def __init__(self, stream: Utterances, *, micro_batch: int, accumulation: int, seed: int) -> None:
         self.stream, self.size, self.accumulation, self.seed = stream, micro_batch, accumulation, seed
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
@@ -279,8 +260,7 @@ class StreamedUpdates(IterableDataset):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         for epoch in count():
-            if hasattr(self.stream, "set_epoch"):
-                self.stream.set_epoch(epoch)
+            self.stream.set_epoch(epoch)
             empty = True
             for row in self.stream:
                 empty = False

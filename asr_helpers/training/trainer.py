@@ -15,6 +15,7 @@ from transformers import PrinterCallback, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput
 
 from asr_helpers.dataset.collator import Collator
+from asr_helpers.dataset.reading import Utterances
 from asr_helpers.model.frames import conv_layers
 from asr_helpers.model.vocabulary import Alphabet
 
@@ -26,7 +27,7 @@ from .loss import ctc_losses, require_finite
 from .optimisation import freeze_encoder, optimizer_for, parameter_groups, scheduler_for
 from .pieces import Halvings, Pieces, halves, out_of_memory
 from .processes import add_up
-from .sampling import fingerprint, train_loader, validation_loader
+from .sampling import train_loader, validation_loader
 from .saving import SafeTrainer
 
 __all__ = ["LOG_FILE", "CTCTrainer"]
@@ -54,11 +55,10 @@ class CTCTrainer(SafeTrainer):
         config: The recipe behind ``args``.
         processing_class: The ``Wav2Vec2Processor``: its tokenizer names the outputs, and it is saved with the
             model.
-        train_dataset: Rows with ``id``, ``audio`` (int16), ``labels``, ``seconds``, ``text``; or a stream of
-            them (anything without a length): this process's own share, with ``max_steps`` set.
+        train_dataset: Rows with ``id``, ``audio`` (int16), ``labels``, ``seconds``, ``text``, as ``Utterances``
+            or what they are made of; of a stream this process's own share, with ``max_steps`` set.
         eval_dataset: Rows of the same kind, the validation split.
-        data_collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default
-            ``collator.Collator`` with the processor's settings.
+        data_collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default as the processor says.
         tensorboard: Folder for TensorBoard events; by default none are written.
         callbacks: Further Trainer callbacks.
     """
@@ -70,8 +70,8 @@ class CTCTrainer(SafeTrainer):
         *,
         config: TrainingConfig,
         processing_class: Any,
-        train_dataset: Any = None,
-        eval_dataset: Any = None,
+        train_dataset: Any,
+        eval_dataset: Any,
         data_collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]] | None = None,
         tensorboard: str | Path | None = None,
         callbacks: list[Any] | None = None,
@@ -84,8 +84,8 @@ class CTCTrainer(SafeTrainer):
             model,
             args,
             data_collator=data_collator,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            train_dataset=Utterances.of(train_dataset),
+            eval_dataset=Utterances.of(eval_dataset),
             processing_class=processing_class,
         )
         if args.activation_checkpointing:
@@ -104,7 +104,7 @@ class CTCTrainer(SafeTrainer):
         self.plateau = PlateauWatch(evaluations=PLATEAU, warmup=0)
         self.recipe = {
             **config.fixed(),
-            "utterances": fingerprint(train_dataset),
+            **self.train_dataset.identity,
             "vocabulary": list(self.alphabet.tokens),
             "checkpoint": Path(model.name_or_path).name,
         }
@@ -269,7 +269,7 @@ class CTCTrainer(SafeTrainer):
             groups = parameter_groups(
                 self.model,
                 head_rate=self.config.learning_rate,
-                encoder_rate=self.config.encoder_rate,
+                encoder_rate=self.config.encoder_learning_rate,
                 weight_decay=self.config.weight_decay,
             )
             betas = (self.args.adam_beta1, self.args.adam_beta2)
@@ -292,7 +292,7 @@ class CTCTrainer(SafeTrainer):
         if "loss" in logs:
             logs.update(self.meter.values(add_up(self.meter.totals(), self.args.device)))
             step = max(0, self.state.global_step - 1)
-            logs["encoder_learning_rate"] = self.config.encoder_rate * self.schedule.encoder(step)
+            logs["encoder_learning_rate"] = self.config.encoder_learning_rate * self.schedule.encoder(step)
             if self.args.device.type == "cuda":
                 logs["peak_memory_gb"] = torch.cuda.max_memory_allocated(self.args.device) / 1e9
         super().log(logs, start_time)

@@ -20,7 +20,7 @@ import soxr
 from asr_helpers.dataset import shards
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.dataset.preparing import prepare_dataset
-from asr_helpers.dataset.reading import Examples, load_prepared, stream_prepared
+from asr_helpers.dataset.reading import Utterances, load_prepared
 from asr_helpers.model.frames import ctc_frames_needed, output_frames
 
 LAYERS = ((10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2))
@@ -83,7 +83,7 @@ def test_rows_hold_what_was_recorded_and_said(prepared):
     assert {split: rows.num_rows for split, rows in dataset.items()} == {"train": 24, "validation": 3, "test": 3}
     assert dataset["train"]["id"][:] == [f"u{i:03d}" for i in range(24)]
     for split, rows in dataset.items():
-        for row in Examples(rows):
+        for row in Utterances(rows):
             source = utterances.set_index("id").loc[row["id"]]
             stored, rate = soundfile.read(root / source["audio"], always_2d=True, dtype="float32")
             mono = stored.mean(1) if rate == 16_000 else soxr.resample(stored.mean(1), rate, 16_000)
@@ -102,7 +102,7 @@ def test_rows_hold_what_was_recorded_and_said(prepared):
 def test_disk_holds_at_most_2_2_bytes_a_sample(prepared):
     _, root, dataset = prepared
     size = sum(path.stat().st_size for path in (root / "dataset").rglob("*") if path.is_file())
-    samples = sum(len(row["audio"]) for rows in dataset.values() for row in Examples(rows))
+    samples = sum(len(row["audio"]) for rows in dataset.values() for row in Utterances(rows))
     assert 2 < size / samples < 2.2
 
 
@@ -119,14 +119,14 @@ def test_datasets_reads_it_without_this_package(prepared, tmp_path):
 def test_it_is_memory_mapped(prepared):
     _, _, dataset = prepared
     assert [Path(file["filename"]).parent.name for file in dataset["train"].cache_files] == ["train"] * 5
-    row = Examples(dataset["train"])[7]
+    row = Utterances(dataset["train"])[7]
     assert not row["audio"].flags.owndata and not row["audio"].flags.writeable
 
 
 def test_examples_are_the_rows_also_of_a_selection(prepared):
     _, _, dataset = prepared
     for rows in (dataset["train"], dataset["train"].select([7, 3, 20]), dataset["train"].shuffle(seed=0)):
-        view = Examples(rows)
+        view = Utterances(rows)
         assert len(view) == len(rows)
         for i in (0, len(rows) - 1, -1):
             plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in view[i].items()}
@@ -138,7 +138,7 @@ def test_examples_are_the_rows_also_of_a_selection(prepared):
 def test_the_collator_takes_rows_of_either_kind(prepared):
     _, _, dataset = prepared
     rows = dataset["train"]
-    fast = Collator()([Examples(rows)[i] for i in range(4)])
+    fast = Collator()([Utterances(rows)[i] for i in range(4)])
     plain = Collator()([rows[i] for i in range(4)])
     assert all((fast[name] == plain[name]).all() for name in fast)
 
@@ -382,71 +382,15 @@ def test_an_interruption_stops_all_workers_soon(prepared, tmp_path):
     assert 6 <= len(asked) < 20 and not list(tmp_path.glob("*/.*"))
 
 
-# ---- streams and memory ----------------------------------------------------------
-
-
-def test_a_stream_gives_every_row_in_order(prepared):
-    _, root, dataset = prepared
-    rows = list(stream_prepared(root / "dataset", "train"))
-    assert [row["id"] for row in rows] == dataset["train"]["id"][:]
-    assert rows[3]["audio"].dtype == np.int16 and rows[3]["audio"].flags.owndata
-    assert Collator()(rows[:2])["labels"].shape == (2, 8)
-
-
-@pytest.mark.parametrize("world_size", [1, 2, 5])
-def test_a_stream_is_shared_out_and_shuffled(prepared, world_size):
-    _, root, dataset = prepared
-
-    def ids(epoch=0, **options):
-        streams = [
-            stream_prepared(root / "dataset", rank=rank, world_size=world_size, **options) for rank in range(world_size)
-        ]
-        for stream in streams:
-            stream.set_epoch(epoch)
-        return [[row["id"] for row in stream] for stream in streams]
-
-    everything = dataset["train"]["id"][:]
-    shares = ids(seed=4, buffer=8)
-    together = [name for share in shares for name in share]
-    assert sorted(together) == everything != together and all(shares)
-    assert shares == ids(seed=4, buffer=8) != ids(seed=5, buffer=8)
-    assert shares != ids(seed=4, buffer=8, epoch=1)
-
-
-def test_a_stream_goes_on_where_its_state_was_taken(prepared):
-    _, root, dataset = prepared
-    stream = stream_prepared(root / "dataset")
-    rows = iter(stream)
-    for _ in range(9):
-        next(rows)
-    again = stream_prepared(root / "dataset")
-    again.load_state_dict(stream.state_dict())
-    assert [row["id"] for row in again] == dataset["train"]["id"][9:]
-
-
-def test_shards_may_lie_elsewhere(prepared):
-    import fsspec
-
-    _, root, dataset = prepared
-    fsspec.filesystem("memory").put(str(root / "dataset" / "train") + "/", "/far/train/", recursive=True)
-    files = [f"memory://far/train/{i:05d}.arrow" for i in range(5)]
-    for source in (files, "memory://far"):
-        assert [row["id"] for row in stream_prepared(source)] == dataset["train"]["id"][:]
-
-
-def test_a_stream_of_nothing_is_named(prepared, tmp_path):
-    with pytest.raises(FileNotFoundError, match="'dev'"):
-        stream_prepared(prepared[1] / "dataset", "dev")
-    with pytest.raises(FileNotFoundError, match="notebook 03"):
-        load_prepared(tmp_path)
+# ---- memory ------------------------------------------------------------------------
 
 
 MEASURED = """
     import resource, sys
     sys.path.insert(0, {tests!r})
     from pathlib import Path
-    from test_preparing import make_corpus, prepare, stream_prepared
-    from asr_helpers.dataset.reading import Examples
+    from test_preparing import make_corpus, prepare
+    from asr_helpers.dataset.reading import stream_prepared
 
     def growth(count, root=Path({root!r})):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import islice
 
 import psutil
@@ -19,10 +20,10 @@ import torch
 from tiny_run import tiny_run
 
 from asr_helpers.run import launch
-from asr_helpers.run import training as train_command
 from asr_helpers.run.folder import open_run
-from asr_helpers.run.launch import TrainingStopped, run_processes, train_in_processes
+from asr_helpers.run.launch import TrainingStopped, run_processes
 from asr_helpers.run.provenance import fingerprint
+from asr_helpers.run.training import start_training
 from asr_helpers.training.checkpoints import newest_whole, step_of
 
 ACCOUNT = """\
@@ -132,7 +133,7 @@ def test_the_cores_are_shared_out_unless_the_user_has_done_so(monkeypatch):
 
 CALLER = """
 import sys
-from asr_helpers.launch import run_processes
+from asr_helpers.run.launch import run_processes
 run_processes({parameters!r}, run_folder={run_folder!r}, processes=2)
 """
 
@@ -166,21 +167,23 @@ def training_elsewhere(
 @pytest.mark.slow
 def test_two_processes_leave_what_the_notebook_goes_on_with(tmp_path, capsys):
     exact = {"dropout": 0.0, "mask_time_prob": 0.0}
-    given = train_command.notebook_parameters({**tiny_run(tmp_path / "two"), **exact, "processes": 2})
+    given = {**tiny_run(tmp_path / "two"), **exact, "processes": 2}
     run = open_run(given["run_folder"])
-    result = train_in_processes(run, given, processes=2)
+    training = start_training(run, given)
+    checks, result = training.preflight(), training.fit()
     said = capsys.readouterr().out
+    assert result.preflight is checks and "trainer" not in vars(training)  # built in the processes alone
     assert "preflight:" in said and "step 4/4" in said
     assert "2 processes" in result.preflight.set_index("check")["value"]["effective batch"]
     assert (result.steps, len(result.validations())) == (4, 4)
     assert result.validations().set_index("step")["wer"][result.best_step] == result.best_wer
 
-    entry = run.manifest["04"]
-    assert entry["parameters"] == given
+    entry = training.save(result)
+    assert entry["parameters"] == {"run_folder": run.name, **asdict(training.setup), **asdict(training.config)}
     assert entry["artifacts"] == {path: fingerprint(run.folder / path) for path in entry["artifacts"]}
 
     alone = {**tiny_run(tmp_path / "alone"), **exact}
-    theirs = train_command.train_run(alone, run_folder=alone["run_folder"])
+    theirs = start_training(open_run(alone["run_folder"]), alone).fit()
     assert result.validations()["validation_loss"].tolist() == pytest.approx(
         theirs.validations()["validation_loss"].tolist(), rel=1e-3
     )
@@ -207,7 +210,7 @@ def test_two_killed_processes_over_a_stream_go_on_to_the_same_weights(tmp_path):
     steps = {"max_steps": 100, "evaluations": 10}
     last = []
     for name in ("whole", "killed"):
-        given = train_command.notebook_parameters(tiny_run(tmp_path / name, shard_seconds=3.0) | steps)
+        given = tiny_run(tmp_path / name, shard_seconds=3.0) | steps | {"processes": 2}
         given["stream_from"] = str(tmp_path / "whole" / "run" / "dataset")
         run = open_run(given["run_folder"])
         if name == "killed":
@@ -216,7 +219,7 @@ def test_two_killed_processes_over_a_stream_go_on_to_the_same_weights(tmp_path):
                 caller.kill()
                 assert gone_within(20, started)
             assert 10 <= step_of(newest_whole(run.path("checkpoints"))) < 100
-        train_in_processes(run, given, processes=2)
+        start_training(run, given).fit()
         assert set(run.manifest["04"]["inputs"]) == {"checkpoint", "stream"}
         last.append(safetensors.torch.load_file(run.path("checkpoints") / "checkpoint-100" / "model.safetensors"))
     assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])

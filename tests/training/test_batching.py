@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr_helpers.training.sampling import evaluation_batches, fixed_batches, padding_share
+from asr_helpers.training.sampling import evaluation_batches, fixed_batches
 
 
 def lengths(count, seed=0):
@@ -25,6 +25,8 @@ def test_every_utterance_is_in_one_batch_and_batches_are_full_but_for_one(count)
 
 def test_padding_is_little_and_batches_change_between_epochs():
     """The figures that the module's comment gives, and random batches beside them."""
+    from measuring import padding_share
+
     seconds = lengths(5_000)
     first, second = (fixed_batches(seconds, batch_size=16, seed=0, epoch=epoch) for epoch in (0, 1))
     assert padding_share(seconds, first) < 0.02
@@ -66,11 +68,6 @@ def test_every_utterance_is_evaluated_once(count, world_size):
 
 def test_nothing_to_batch_gives_no_batches():
     assert fixed_batches([], batch_size=4, seed=0) == [] == evaluation_batches([], batch_size=4)
-    assert padding_share([], []) == 0
-
-
-def test_padding_share_counts_by_hand():
-    assert padding_share([1.0, 2.0, 4.0], [[0, 1], [2]]) == pytest.approx(1 / 8)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from asr_helpers.training import rehearsal
 from asr_helpers.training.checkpoints import keep_only, newest_whole
 from asr_helpers.training.config import TrainingConfig, training_arguments
 from asr_helpers.training.evaluation import IntervalMeter
-from asr_helpers.training.fitting import train
+from asr_helpers.training.fitting import check, train
 from asr_helpers.training.pieces import out_of_memory
 from asr_helpers.training.preflight import preflight
 from asr_helpers.training.trainer import CTCTrainer
@@ -74,15 +74,16 @@ def gradients(trainer: CTCTrainer) -> list[torch.Tensor]:
 
 def run(folder: Path, device: str, config: TrainingConfig = CONFIG):
     """Preflight and training, with dropout and SpecAugment, as notebook 04 does them."""
-    return train(
-        config,
-        model=tiny_model(dropout=0.1, mask=0.1),
-        processor=tiny_processor(folder / "processor"),
-        dataset={"train": TRAIN, "validation": VALIDATION},
-        folder=folder / "checkpoints",
-        collator=collate,
-        use_cpu=device == "cpu",
+    trainer = CTCTrainer(
+        tiny_model(dropout=0.1, mask=0.1),
+        training_arguments(config, folder / "checkpoints", utterances=len(TRAIN), use_cpu=device == "cpu"),
+        config=config,
+        processing_class=tiny_processor(folder / "processor"),
+        train_dataset=TRAIN,
+        eval_dataset=VALIDATION,
+        data_collator=collate,
     )
+    return train(trainer, check(trainer))
 
 
 def losses(result) -> list[float]:
@@ -333,6 +334,9 @@ def test_worker_processes_change_nothing(tmp_path: Path, device: str) -> None:
 
 def test_a_stream_beside_workers_is_read_once(tmp_path: Path) -> None:
     class Stream:
+        def set_epoch(self, epoch):
+            pass
+
         def __iter__(self):
             return iter(TRAIN)
 

@@ -14,9 +14,10 @@ import torch
 from tiny import LETTERS, collate, tiny_model, tiny_processor, tiny_rows
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 
+from asr_helpers.dataset.reading import Utterances
 from asr_helpers.training.checkpoints import CheckpointError, checkpoint_path, is_whole, keep_only, newest_whole
 from asr_helpers.training.config import TrainingConfig, training_arguments
-from asr_helpers.training.fitting import train
+from asr_helpers.training.fitting import check, train
 from asr_helpers.training.trainer import CTCTrainer
 
 CONFIG = TrainingConfig(
@@ -66,16 +67,17 @@ def difference(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -
 
 
 def run(folder: Path, config: TrainingConfig = CONFIG, *, resume: bool = True, **kwargs):
-    return train(
-        config,
-        model=kwargs.pop("model", None) or tiny_model(dropout=0.1, mask=0.1),
-        processor=tiny_processor(folder / "processor"),
-        dataset={"train": kwargs.pop("rows", TRAIN), "validation": VALIDATION},
-        folder=folder / "checkpoints",
-        collator=collate,
-        resume=resume,
-        use_cpu=True,
+    rows = Utterances.of(kwargs.pop("rows", TRAIN))
+    trainer = CTCTrainer(
+        kwargs.pop("model", None) or tiny_model(dropout=0.1, mask=0.1),
+        training_arguments(config, folder / "checkpoints", utterances=rows.length, use_cpu=True),
+        config=config,
+        processing_class=tiny_processor(folder / "processor"),
+        train_dataset=rows,
+        eval_dataset=VALIDATION,
+        data_collator=collate,
     )
+    return train(trainer, check(trainer, resume=resume))
 
 
 @pytest.fixture(scope="module")
@@ -413,10 +415,10 @@ class Scripted(CTCTrainer):
 @pytest.mark.parametrize(
     ("script", "patience", "best", "stopped"),
     [
-        (((0.9, 0.5), (0.8, 0.5), (0.85, 0.4), (0.9, 0.3), (0.7, 0.2), (0.7, 0.2)), None, 5, 6),
+        (((0.9, 0.5), (0.8, 0.5), (0.85, 0.4), (0.9, 0.3), (0.7, 0.2), (0.7, 0.2)), 0, 5, 6),
         (((0.9, 0.5), (0.8, 0.5), (0.85, 0.4), (0.9, 0.3), (0.7, 0.2), (0.7, 0.2)), 2, 2, 4),
         (((1.0, 1.0), (1.0, 0.9), (1.0, 0.9), (1.0, 0.8), (1.0, 0.9), (1.0, 1.0)), 2, 4, 6),  # the CER breaks ties
-        (((1.0, 1.0), (1.002, 0.86), (1.004, 0.67), (1.01, 0.7), (1.0, 0.9), (1.0, 1.0)), None, 3, 6),  # it spells
+        (((1.0, 1.0), (1.002, 0.86), (1.004, 0.67), (1.01, 0.7), (1.0, 0.9), (1.0, 1.0)), 0, 3, 6),  # it spells
         (((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.9, 1.0)), 2, 6, 6),  # no stop before it learns
     ],
 )

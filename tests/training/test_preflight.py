@@ -13,9 +13,10 @@ import torch
 from tiny import collate, tiny_model, tiny_processor, tiny_rows
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
+from asr_helpers.dataset.reading import Utterances
 from asr_helpers.model.exact import make_exact
 from asr_helpers.training.config import TrainingConfig, training_arguments
-from asr_helpers.training.fitting import train
+from asr_helpers.training.fitting import check, train
 from asr_helpers.training.loss import ctc_losses
 from asr_helpers.training.preflight import PREFLIGHT_COLUMNS, preflight, preflight_lines, require_no_errors
 from asr_helpers.training.trainer import CTCTrainer
@@ -26,10 +27,9 @@ TRAIN, VALIDATION = tiny_rows(24), tiny_rows(6, seed=1)
 
 def trainer_for(folder: Path, config: TrainingConfig = CONFIG, model=None, rows=None, validation=None) -> CTCTrainer:
     rows = TRAIN if rows is None else rows
-    utterances = len(rows) if hasattr(rows, "__len__") else None
     return CTCTrainer(
         model or tiny_model(dropout=0.1, mask=0.1),
-        training_arguments(config, folder / "checkpoints", utterances=utterances, use_cpu=True),
+        training_arguments(config, folder / "checkpoints", utterances=Utterances.of(rows).length, use_cpu=True),
         config=config,
         processing_class=tiny_processor(folder / "processor"),
         train_dataset=rows,
@@ -107,7 +107,7 @@ def wider() -> Wav2Vec2ForCTC:
         ("warmup share", "warning", "30% (36 steps)", {"config": {"warmup": 0.3}}),
         ("warmup share", "error", "93% (112 steps)", {"config": {"warmup": 0.93}}),
         ("warmup share", "error", "after 60 steps with the encoder frozen", {"config": {"encoder_frozen": 0.5}}),
-        ("learning rates", "warning", "head 0.1, encoder 0.1", {"config": {"learning_rate": 0.1}}),
+        ("learning rates", "warning", "head 0.1, encoder 0.0005", {"config": {"learning_rate": 0.1}}),
         ("effective batch", "warning", "3 micro-batches each", {"config": {"accumulation": 3}}),
         ("effective batch", "warning", "9 micro-batches each", {"config": {"accumulation": 9}}),
         ("audio hours", "error", "0.00 h validation", {"validation": []}),
@@ -145,15 +145,9 @@ def test_errors_stop_with_their_fix_and_warnings_do_not(tmp_path: Path) -> None:
 
 
 def test_training_does_not_begin_with_an_error(tmp_path: Path) -> None:
+    trainer = trainer_for(tmp_path, rows=relabelled(3, []))
     with pytest.raises(ValueError, match="infeasible labels: 1: 0-3"):
-        train(
-            CONFIG,
-            model=tiny_model(),
-            processor=tiny_processor(tmp_path / "processor"),
-            dataset={"train": relabelled(3, []), "validation": VALIDATION},
-            folder=tmp_path / "checkpoints",
-            use_cpu=True,
-        )
+        train(trainer, check(trainer))
     assert not list((tmp_path / "checkpoints").glob("*"))
 
 
@@ -202,6 +196,9 @@ def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path, monkeypatch: pytes
 
 def test_a_stream_is_looked_at_by_its_first_rows(tmp_path: Path) -> None:
     class Stream:
+        def set_epoch(self, epoch):
+            pass
+
         def __iter__(self):
             return iter(TRAIN)
 
