@@ -9,18 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
+from markupsafe import Markup
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from .fragments import Fragment, escape
+from .fragments import Fragment
+from .markup import escape
 
-__all__ = ["COLOURS", "Picture", "figure", "finish", "label_letters", "letter_label", "picture", "png"]
+__all__ = ["COLOURS", "Picture", "finish", "label_letters", "letter_label", "picture", "png"]
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -28,35 +28,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DPI = 100  # a picture 10 inches wide is then as wide as a notebook's text, and stays under 100 kB
 
 URDU_LETTERS = "ابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوہھءیےآئؤ"
-
-
-def figure(
-    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 2.8, **options: Any
-) -> tuple[Figure, Any]:
-    """Open a figure in the style of all pictures here.
-
-    Args:
-        rows: Axes below one another.
-        columns: Axes beside one another.
-        width: Inches across the whole figure.
-        height: Inches of one row.
-        options: What else ``matplotlib.pyplot.subplots`` takes, e.g. ``sharex=True``.
-
-    Returns:
-        The figure and its axes, as ``matplotlib.pyplot.subplots`` returns them.
-    """
-    fig, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(width, height * rows),
-        dpi=DPI,
-        layout="constrained",
-        facecolor="white",
-        **options,
-    )
-    for ax in np.ravel(axes):
-        ax.set_axisbelow(True)
-    return fig, axes
 
 
 def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
@@ -120,7 +91,7 @@ def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Picture:
     data = png(fig, limit=limit)
     plt.close(fig)
     uri = base64.b64encode(data).decode("ascii")
-    markup = f'<img width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{uri}">'
+    markup = Markup('<img width="{}" alt="{}" src="data:image/png;base64,{}">').format(width, escape(alt), uri)
     return Picture(markup, f"[picture: {alt}]", data)
 
 

@@ -14,7 +14,6 @@ from .figures import COLOURS, finish, label_letters, letter_label
 __all__ = [
     "calibration",
     "confusions",
-    "ctc_frames",
     "histogram",
     "slices",
     "spectrogram",
@@ -247,71 +246,6 @@ def calibration(
     ax.legend(frameon=False, loc="upper left")
     ax.grid(alpha=0.3)
     return finish(ax, title, "confidence of the word", "share of words that are right")
-
-
-def ctc_frames(
-    log_probs: np.ndarray,
-    tokens: Sequence[str],
-    frame_seconds: float,
-    ax: Axes,
-    *,
-    blank: int = 0,
-    threshold: float = 0.05,
-    span: tuple[float, float] | None = None,
-    title: str = "",
-) -> Axes:
-    """Draw the probability of every token over time, and write the winner of every run of frames on it.
-
-    Args:
-        log_probs: Natural logarithms, shape ``(frames, tokens)``.
-        tokens: Token of each column.
-        frame_seconds: Seconds from one frame to the next.
-        ax: Where to draw.
-        blank: Column of the CTC blank; drawn as the lowest row.
-        threshold: A token that never gets this probable is left out, so that the picture stays readable.
-        span: Seconds to show, from and to; all by default.
-        title: The finding.
-    """
-    first, last = _frame_span(len(log_probs), frame_seconds, span)
-    shares = np.exp(np.asarray(log_probs, dtype=np.float64)[first:last])
-    rows = [blank] + [t for t in range(shares.shape[1]) if t != blank and shares[:, t].max() >= threshold]
-    extent = (first * frame_seconds, last * frame_seconds, -0.5, len(rows) - 0.5)
-    picture = ax.imshow(
-        shares[:, rows].T, aspect="auto", origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1,
-        interpolation="nearest",
-    )  # fmt: skip
-    ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
-    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
-    label_letters(ax.get_yticklabels())
-    _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds, first)
-    return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
-
-
-def _frame_span(frames: int, frame_seconds: float, span: tuple[float, float] | None) -> tuple[int, int]:
-    if span is None:
-        return 0, frames
-    first = min(max(0, int(span[0] / frame_seconds)), max(0, frames - 1))
-    return first, max(first + 1, min(frames, int(np.ceil(span[1] / frame_seconds))))
-
-
-def _write_winners(
-    ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float, first: int
-) -> None:
-    """Write what collapsing keeps along the upper edge, with a line down to where it was seen.
-
-    A run of frames is one letter however long it lasts.
-    """
-    ax.set_ylim(-0.5, len(rows) + 0.9)
-    changes = np.flatnonzero(np.diff(best)) + 1
-    for run in np.split(np.arange(len(best)), changes):
-        token = int(best[run[0]])
-        if token == rows[0]:
-            continue
-        middle = (first + run[0] + len(run) / 2) * frame_seconds
-        ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
-        text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
-        text.set_color(COLOURS[1])
-        label_letters([text])
 
 
 def confusions(
