@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import COLOURS, finish, label_letters, letter_label, picture
+from .figures import COLOURS, finish, letter_label, picture
 from .fragments import Fragment, direction, naskh, speech, styled
 from .markup import element, render
 
@@ -20,6 +20,8 @@ __all__ = ["collapse_steps", "ctc_frames", "frame_inspector", "top_tokens"]
 
 # The page has fonts that a picture lacks, so letters stand as they are; only the special tokens get a sign.
 SIGNS = {"[PAD]": "∅", "<pad>": "∅", "|": "␣", "[UNK]": "?", "<unk>": "?"}
+
+THRESHOLD = 0.05  # a token that never gets more probable has no row in the picture
 
 WINDOW = 30  # frames of the table: as many as fit a notebook's width
 
@@ -177,7 +179,7 @@ def frame_inspector(
 
 
 def _heat_map(array: np.ndarray, alphabet: Any, frame_seconds: float) -> Fragment:
-    used = int((np.exp(array).max(axis=0) >= 0.05).sum())
+    used = len(_drawn(np.exp(array), alphabet.blank, THRESHOLD))
     fig = Figure(figsize=(10, 1.5 + 0.24 * used), dpi=90, layout="constrained", facecolor="white")
     ctc_frames(array, alphabet, frame_seconds, fig.subplots())
     return picture(fig, alt="probability of each token over time")
@@ -189,7 +191,7 @@ def ctc_frames(
     frame_seconds: float,
     ax: Axes,
     *,
-    threshold: float = 0.05,
+    threshold: float = THRESHOLD,
     span: tuple[float, float] | None = None,
     title: str = "",
 ) -> Axes:
@@ -200,14 +202,15 @@ def ctc_frames(
         alphabet: What each column means (a `model.Alphabet`); the blank is drawn as the lowest row.
         frame_seconds: Seconds from one frame to the next.
         ax: Where to draw.
-        threshold: A token that never gets this probable is left out, so that the picture stays readable.
+        threshold: A token that never gets this probable, and is the best of no frame, is left out, so that the
+            picture stays readable.
         span: Seconds to show, from and to; all by default.
         title: The finding.
     """
     tokens, blank = alphabet.tokens, alphabet.blank
     first, last = _frame_span(len(log_probs), frame_seconds, span)
     shares = np.exp(np.asarray(log_probs, dtype=np.float64)[first:last])
-    rows = [blank] + [t for t in range(shares.shape[1]) if t != blank and shares[:, t].max() >= threshold]
+    rows = _drawn(shares, blank, threshold)
     extent = (first * frame_seconds, last * frame_seconds, -0.5, len(rows) - 0.5)
     picture = ax.imshow(
         shares[:, rows].T, aspect="auto", origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1,
@@ -215,9 +218,14 @@ def ctc_frames(
     )  # fmt: skip
     ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
     ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
-    label_letters(ax.get_yticklabels())
     _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds, first)
     return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
+
+
+def _drawn(shares: np.ndarray, blank: int, threshold: float) -> list[int]:
+    """The tokens with a row of their own: the blank, and what is ever probable or the best of a frame."""
+    wanted = set(np.flatnonzero(shares.max(axis=0) >= threshold).tolist()) | set(shares.argmax(axis=1).tolist())
+    return [blank, *sorted(wanted - {blank})]
 
 
 def _frame_span(frames: int, frame_seconds: float, span: tuple[float, float] | None) -> tuple[int, int]:
@@ -244,4 +252,3 @@ def _write_winners(
         ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
         text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
         text.set_color(COLOURS[1])
-        label_letters([text])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .figures import COLOURS, finish, label_letters, letter_label
+from .figures import COLOURS, axis_label, finish, letter_label
 
 __all__ = [
     "calibration",
@@ -148,7 +148,7 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
         mark = "o" if split == "validation" or len(rows) == 1 else None
         ax.plot(rows["step"], rows["value"], styles.get(split, ":"), color=colour, marker=mark, ms=3.5)
         last = rows.iloc[-1]
-        ends.append((f" {split} {name}", last["step"], last["value"], colour))
+        ends.append((f"{split} {name}", last["step"], last["value"], colour))
         if split == "validation":
             best = rows.loc[rows["value"].idxmin()]
             ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
@@ -168,7 +168,7 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None
     place = -np.inf
     for label, step, value, colour in sorted(ends, key=lambda end: end[2]):
         place = max(value, place + least)
-        ax.annotate(label, (step, place), color=colour, va="center", annotation_clip=False)
+        ax.annotate(f" {axis_label(label)}", (step, place), color=colour, va="center", annotation_clip=False)
 
 
 def slices(
@@ -205,8 +205,9 @@ def slices(
     if overall is not None:
         ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
         ax.legend(frameon=False)
-    ax.set_yticks(places, [f"{n}  (n = {c:,})" for n, c in zip(frame[label], frame[count], strict=True)])
-    label_letters(ax.get_yticklabels())
+    ax.set_yticks(
+        places, [f"{axis_label(str(n))}  (n = {c:,})" for n, c in zip(frame[label], frame[count], strict=True)]
+    )
     ax.set_ylim(-0.6, len(frame) - 0.4)
     ax.set_xlim(left=0)
     ax.grid(axis="x", alpha=0.3)
@@ -272,6 +273,5 @@ def confusions(
         ax.text(j, i, f"{cells[i, j]:.0f}", ha="center", va="center", fontsize=8, color=colour)
     ax.set_xticks(range(cells.shape[1]), [letter_label(str(c)) for c in counts.columns])
     ax.set_yticks(range(cells.shape[0]), [letter_label(str(c)) for c in counts.index])
-    label_letters([*ax.get_xticklabels(), *ax.get_yticklabels()])
     ax.tick_params(length=0, labelsize=12)
     return finish(ax, title, hypothesis, reference)
