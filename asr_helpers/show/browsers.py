@@ -13,13 +13,13 @@ import soundfile
 from matplotlib.figure import Figure
 
 from asr_helpers.analysis.edits import Edit, align_words
-from asr_helpers.audio.reading import SAMPLING_RATE, read_audio
+from asr_helpers.audio.reading import SAMPLING_RATE
 
 from .aligned import aligned, legend
 from .figures import picture
 from .fragments import Fragment, join, note, speech
 from .markup import element, render
-from .players import word_player
+from .players import PLAYER_SECONDS, read_beginning, word_player
 from .plots import spectrogram
 from .row_browser import Masks, RowBrowser, equal_parts, options_of
 from .tables import table
@@ -229,14 +229,14 @@ def _heard(
     """Read one recording and make its player; what cannot be read is said in its place."""
     label = f"recording {Path(audio).stem}"
     try:
-        samples, rate = read_audio(Path(root) / audio, sampling_rate=SAMPLING_RATE)
-        player = Fragment(word_player(samples, words, rate, label=label, language=language, autoplay=True), label)
+        samples = read_beginning(Path(root) / audio)
+        player = Fragment(word_player(samples, words, label=label, language=language, autoplay=True), label)
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
         return note(f"no audio: {error}")
-    return join([player, _spectrogram(samples, rate)]) if with_spectrogram else player
+    return join([player, _spectrogram(samples)]) if with_spectrogram else player
 
 
-def _spectrogram(samples: np.ndarray, rate: int) -> Fragment:
+def _spectrogram(samples: np.ndarray) -> Fragment:
     fig = Figure(figsize=(9, 2.4), dpi=80, layout="constrained", facecolor="white")
-    spectrogram(samples, rate, fig.subplots())
+    spectrogram(samples[: PLAYER_SECONDS * SAMPLING_RATE], SAMPLING_RATE, fig.subplots())
     return picture(fig, alt="spectrogram of the recording")

@@ -13,13 +13,23 @@ import numpy as np
 import soundfile
 from markupsafe import Markup
 
-from asr_helpers.audio.reading import SAMPLING_RATE, read_audio
+from asr_helpers.audio.reading import SAMPLING_RATE, read_blocks
 from asr_helpers.text.languages import language_of
 
 from .fragments import direction, font, naskh
 from .markup import element, render
 
-__all__ = ["audio_uri", "beside_player", "clip_button", "read_player", "without_audio", "word_player", "word_span"]
+__all__ = [
+    "PLAYER_SECONDS",
+    "audio_uri",
+    "beside_player",
+    "clip_button",
+    "read_beginning",
+    "read_player",
+    "without_audio",
+    "word_player",
+    "word_span",
+]
 
 # MP3 is what Chromium, Firefox and Safari all play. At 0.8 libsndfile writes about 41 kbit/s, 5.2 kB for a
 # second, and its frames are large enough for the header that tells a player how much of the start is
@@ -28,6 +38,10 @@ __all__ = ["audio_uri", "beside_player", "clip_button", "read_player", "without_
 COMPRESSION = 0.8
 
 MARGIN = 0.03  # seconds played before and after a word
+
+PLAYER_SECONDS = 30  # a player holds no more of a recording: about 210 kB of page
+
+BEGINNING = f"the first {PLAYER_SECONDS} s"
 
 
 def audio_uri(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> str:
@@ -52,6 +66,23 @@ def audio_uri(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> str:
     return "data:audio/mpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
+def read_beginning(path: str | Path, *, seconds: float = PLAYER_SECONDS) -> np.ndarray:
+    """Decode a recording at 16 kHz no further than a player needs, however long it is.
+
+    Returns:
+        Mono audio, float32, shape ``(samples,)``: more than so many seconds of it if there is more.
+
+    Raises:
+        AudioError: The file is missing, is not audio, or breaks off.
+    """
+    blocks: list[np.ndarray] = [np.zeros(0, dtype=np.int16)]
+    for block in read_blocks(path):
+        blocks.append(block)
+        if sum(map(len, blocks)) > seconds * SAMPLING_RATE:
+            break
+    return np.concatenate(blocks).astype(np.float32) / 32768
+
+
 def read_player(path: str | Path, *, follows: bool = False) -> Markup:
     """Make a player of a file; where it cannot be read, a remark, so that one bad file costs one row.
 
@@ -61,10 +92,16 @@ def read_player(path: str | Path, *, follows: bool = False) -> Markup:
     """
     path = Path(path)
     try:
-        uri = audio_uri(*read_audio(path, sampling_rate=SAMPLING_RATE))
+        return _audio(read_beginning(path), SAMPLING_RATE, label=f"recording {path.stem}", follows=follows)
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
         return element("span", f"no audio: {error}", class_="note")
-    return render("audio", uri=uri, label=f"recording {path.stem}", follows=follows, autoplay=False)
+
+
+def _audio(samples: np.ndarray, sampling_rate: int, *, label: str, follows: bool, autoplay: bool = False) -> Markup:
+    """A player, which says so where it holds the beginning only."""
+    most = PLAYER_SECONDS * sampling_rate
+    uri, cut = audio_uri(samples[:most], sampling_rate), len(samples) > most
+    return render("audio", uri=uri, label=label, follows=follows, autoplay=autoplay, cut=BEGINNING if cut else "")
 
 
 def beside_player(path: str | Path, content: object) -> Markup:
@@ -75,8 +112,11 @@ def beside_player(path: str | Path, content: object) -> Markup:
 def word_span(start: float, end: float) -> dict[str, str]:
     """Say in attributes which part of a recording an element plays when it is clicked, in seconds.
 
-    CTC marks a letter where it peaks, not where it begins, so a little is played before and after.
+    There are none for a word that lies behind what a player holds. CTC marks a letter where it peaks, not where it
+    begins, so a little is played before and after.
     """
+    if start >= PLAYER_SECONDS:
+        return {}
     return {"data-start": f"{max(0.0, start - MARGIN):.3f}", "data-end": f"{end + MARGIN:.3f}"}
 
 
@@ -91,8 +131,9 @@ def word_player(
 ) -> Markup:
     """Make a player with its waveform and its words; a click on a word plays just that word.
 
-    The words stand twice: under the waveform where they were heard, left to right as time runs, and below as a
-    sentence of buttons in reading order, which is the one that the keyboard and a screen reader reach.
+    Of a long recording it holds the first 30 s, and says so. The words stand twice: under the waveform where they
+    were heard, left to right as time runs, and below as a sentence of buttons in reading order, which is the one that
+    the keyboard and a screen reader reach.
 
     Args:
         samples: Mono audio, float in [-1, 1], shape ``(samples,)``.
@@ -105,13 +146,14 @@ def word_player(
     Returns:
         Markup; it needs no script element, so it also works inside a widget and in a saved page.
     """
-    seconds = len(samples) / sampling_rate
+    heard = np.asarray(samples[: PLAYER_SECONDS * sampling_rate], dtype=np.float32)
+    seconds = len(heard) / sampling_rate
     placed = [_placed(word, seconds) for word in words]
     text = " ".join(str(word["word"]) for word in placed)
     step = next(s for s in (0.5, 1, 2, 5, 10, 30, 60, 300, seconds + 300) if seconds / s <= 12)
     return render(
         "words",
-        audio=render("audio", uri=audio_uri(samples, sampling_rate), label=label, follows=True, autoplay=autoplay),
+        audio=_audio(samples, sampling_rate, label=label, follows=True, autoplay=autoplay),
         words=placed,
         ticks=[(f"{100 * t / seconds:.2f}", f"{t:g}") for t in np.arange(0, seconds * 0.97, step)],
         width=round(110 * seconds),
@@ -119,7 +161,7 @@ def word_player(
         marked=naskh(text),
         font=font(text, language),
         tag=language_of(language).tag,
-        **_wave(np.asarray(samples, dtype=np.float32)),
+        **_wave(heard),
     )
 
 
@@ -153,8 +195,11 @@ def clip_button(samples: np.ndarray, text: str, sampling_rate: int = SAMPLING_RA
         sampling_rate: Samples per second.
         label: What a screen reader calls it, and the pointer's tip.
     """
-    uri, seconds = audio_uri(samples, sampling_rate), f"{len(samples) / sampling_rate:.3f}"
-    return render("clip", uri=uri, seconds=seconds, text=text, label=label)
+    most = PLAYER_SECONDS * sampling_rate
+    if len(samples) > most:
+        samples, text, label = samples[:most], f"{text} ({BEGINNING})", f"{label}, {BEGINNING}"
+    seconds = f"{len(samples) / sampling_rate:.3f}"
+    return render("clip", uri=audio_uri(samples, sampling_rate), seconds=seconds, text=text, label=label)
 
 
 def without_audio(markup: str) -> str:

@@ -12,12 +12,12 @@ import pandas as pd
 from markupsafe import Markup
 from rapidfuzz.distance import Levenshtein
 
-from asr_helpers.audio.reading import read_audio
+from asr_helpers.audio.reading import SAMPLING_RATE
 
 from .aligned import aligned, legend
 from .fragments import Fragment, direction, join, note, phrase, speech
 from .markup import element, escape, render
-from .players import beside_player, clip_button, read_player
+from .players import PLAYER_SECONDS, beside_player, clip_button, read_beginning, read_player
 
 __all__ = ["prediction_table", "problem_table", "table", "utterance_table", "with_players"]
 
@@ -263,16 +263,16 @@ def _clip(name: str, known: pd.DataFrame, root: Path, wanted: str, margin: float
     """A button for one utterance, or for the words wanted of it."""
     if name not in known.index:
         return escape(name)
-    try:
-        samples, rate = read_audio(root / known.at[name, "audio"])
-    except (OSError, ValueError) as error:
-        return element("span", f"{name}: no audio", class_="note", title=error)
     words = known.at[name, "words"] if "words" in known else None
     span = _find(wanted.split(), [] if words is None else list(words))
+    first, last = (max(0, span[0] - margin), span[1] + margin) if span else (0, PLAYER_SECONDS)
+    try:
+        samples = read_beginning(root / known.at[name, "audio"], seconds=last)
+    except (OSError, ValueError) as error:
+        return element("span", f"{name}: no audio", class_="note", title=error)
     if span:
-        first, last = max(0, round((span[0] - margin) * rate)), round((span[1] + margin) * rate)
-        samples = samples[first:last]
-    return clip_button(samples, f"▶ {name}", rate, label=f"{wanted or 'all'} in utterance {name}")
+        samples = samples[round(first * SAMPLING_RATE) : round(last * SAMPLING_RATE)]
+    return clip_button(samples, f"▶ {name}", label=f"{wanted or 'all'} in utterance {name}")
 
 
 def _find(wanted: list[str], words: list[Mapping[str, Any]]) -> tuple[float, float] | None:

@@ -227,3 +227,11 @@ def test_twenty_thousand_utterances_stay_quick(predictions, corpus):
     filtered = time.process_time() - begun
     assert "4,000 of 20,000" in parts(box)[1][2].value
     assert built < 10 and filtered < 1  # measured: 1.3 s and 0.04 s of processor time
+
+
+def test_an_opened_row_holds_the_first_half_minute_of_a_long_recording(predictions, corpus):
+    soundfile.write(corpus / "1.wav", np.full(31 * 8_000, 0.1), 8_000)
+    box = sample_browser(predictions.rename(columns={"reference": "transcript"}), corpus)
+    _, _, rows, panel = parts(box)
+    rows[0][0].click()
+    assert "the first 30 s" in panel.value and len(panel.value) < 400_000

@@ -6,20 +6,25 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
+from asr_helpers.show import players
 from asr_helpers.show.markup import asset
 from asr_helpers.show.players import (
     COMPRESSION,
+    PLAYER_SECONDS,
     audio_uri,
     beside_player,
     clip_button,
+    read_beginning,
     read_player,
     without_audio,
     word_player,
     word_span,
 )
+from asr_helpers.show.tables import utterance_table, with_players
 
 RATE = 16_000
 
@@ -142,3 +147,53 @@ def test_committed_markup_holds_no_sound():
     bare = without_audio(markup)
     assert "<audio" not in bare and "base64" not in bare and "کتاب" in bare and bare.count("run the notebook") == 2
     assert "run the notebook" not in without_audio(clip_button(clicks(), "▶ 12", label="x"))
+
+
+@pytest.fixture
+def long(tmp_path):
+    """A recording of 31.5 s at another rate, with a click in each half second."""
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.tile(np.repeat([0.3, 0.0], 2_000), 63), 8_000)
+    return path
+
+
+def seconds_of(markup: str) -> list[float]:
+    return [len(decoded(uri)[0]) / RATE for uri in re.findall(r'src="(data:.*?)"', markup)]
+
+
+def test_players_hold_thirty_seconds_and_say_so(long):
+    samples = read_beginning(long)
+    words = [{"word": "early", "start": 1.0, "end": 1.4}, {"word": "late", "start": 31.0, "end": 31.4}]
+    rows = pd.DataFrame({"id": ["1"], "audio": [long.name], "transcript": ["x"], "seconds": [31.5]})
+    made = {
+        "file": read_player(long),
+        "beside": beside_player(long, "x"),
+        "words": word_player(samples, words),
+        "clip": clip_button(samples, "▶ 1", label="x"),
+        "table": utterance_table(rows, corpus_root=long.parent).html,
+    }
+    for name, markup in made.items():
+        assert seconds_of(markup) == [PLAYER_SECONDS] and "the first 30 s" in markup, name
+    assert re.findall(r"<button.*?>(.*?)</button>", made["words"]) == ["early"] and "late" in made["words"]
+    assert word_span(30.0, 30.4) == {} and word_span(29.9, 30.4)
+    short = word_player(samples[: 30 * RATE], words[:1])
+    assert seconds_of(short) == [30] and "the first" not in short
+
+
+def test_the_button_of_a_late_word_plays_that_word(long):
+    words = [{"word": "late", "start": 31.0, "end": 31.4}]
+    known = pd.DataFrame({"id": ["1"], "audio": [long.name], "words": [words]})
+    frame = pd.DataFrame({"hypothesis": ["late", None], "examples": [["1"], ["1"]]})
+    late, whole = with_players(frame, known, long.parent)["examples"]
+    assert seconds_of(late.html) == [pytest.approx(0.75, abs=0.001)] and "the first" not in late.html  # with margins
+    assert seconds_of(whole.html) == [PLAYER_SECONDS] and "the first 30 s" in whole.html
+
+
+def test_a_long_recording_is_not_decoded_to_its_end(monkeypatch):
+    def endless(path):
+        for _ in range(100):
+            yield np.zeros(RATE, dtype=np.int16)
+        raise AssertionError("decoded on")
+
+    monkeypatch.setattr(players, "read_blocks", endless)
+    assert len(read_beginning("x")) == 31 * RATE
