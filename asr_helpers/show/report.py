@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+from IPython.display import display
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from asr_helpers.analysis.compare import Comparison
 from asr_helpers.storage import write_text
 
-from .figures import picture
+from .figures import Picture, picture
 from .fragments import Fragment
 from .markup import asset, element, escape, render
 from .tables import table
@@ -25,6 +29,8 @@ __all__ = ["LIMIT_BYTES", "Section", "comparison_sections", "report_html", "verd
 LIMIT_BYTES = 10_000_000  # what still goes through mail
 
 AUDIO = re.compile(r"<audio\b[^>]*>.*?</audio>", flags=re.DOTALL)
+
+FAILURE_LETTERS = 500  # of an error's text in the report
 
 LEFT_OUT = '<span class="note">(sound left out to keep the file small)</span>'
 
@@ -39,7 +45,50 @@ class Section:
     """
 
     title: str
-    content: Sequence[Fragment | Figure | str]
+    content: list[Fragment | Figure | str] = field(default_factory=list)
+
+    def show(self, *parts: Fragment | Figure | str) -> None:
+        """Show parts in the cell of a notebook, and keep them for the report."""
+        for part in map(_fragment, parts):
+            display(part)
+            self.content.append(part)
+
+
+class Report:
+    """The chapters of a report, as the cells of a notebook show them.
+
+    Attributes:
+        sections: What was shown so far, by chapter.
+        failed: Titles of the chapters of which something could not be shown.
+    """
+
+    def __init__(self) -> None:
+        self.sections: list[Section] = []
+        self.failed: list[str] = []
+
+    @contextmanager
+    def section(self, title: str) -> Iterator[Section]:
+        """Open a chapter, or open it again. What fails in it says so, here and in the report, and stops nothing else.
+
+        What it is for is only to be shown: hours of training should not end without a report because of a picture. The
+        traceback goes to the error output. A chapter in which nothing was kept is left out of the report.
+        """
+        section = next((s for s in self.sections if s.title == title), Section(title))
+        try:
+            yield section
+        except Exception as error:
+            traceback.print_exc()
+            plt.close("all")  # a picture drawn by half
+            self.failed.append(title)
+            section.show(_failure(error))
+        if section.content and section not in self.sections:
+            self.sections.append(section)
+
+
+def _failure(error: Exception) -> Fragment:
+    text = f"{type(error).__name__}: {error}"[:FAILURE_LETTERS]
+    mark = element("span", "✖ this could not be shown", class_="tag error")
+    return Fragment(element("p", mark + " " + text, class_="note"), f"this could not be shown: {text}")
 
 
 def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, level: float = 0.95) -> str:
@@ -113,7 +162,7 @@ def report_html(
     limit: int = LIMIT_BYTES,
 ) -> str:
     """Make the page that :func:`write_report` writes."""
-    bodies = [Markup("").join(map(_markup, section.content)) for section in sections]
+    bodies = [Markup("").join(map(_held, section.content)) for section in sections]
     page = render(
         "report",
         title=title,
@@ -126,11 +175,15 @@ def report_html(
     return _within(str(page), limit, max(sizes, key=sizes.__getitem__, default=""))
 
 
-def _markup(part: Fragment | Figure | str) -> Markup:
+def _held(part: Fragment | Figure | str) -> Markup:
+    part = _fragment(part)
+    return element("figure", part) if isinstance(part, Picture) else escape(part)
+
+
+def _fragment(part: Fragment | Figure | str) -> Fragment:
     if isinstance(part, Figure):
-        titles = [ax.get_title(loc="left") or ax.get_title() for ax in part.axes]
-        return element("figure", picture(part, alt="; ".join(t for t in titles if t) or "plot"))
-    return escape(part) if isinstance(part, Fragment) else element("p", part)
+        return picture(part)
+    return Fragment(element("p", part), part) if isinstance(part, str) else part
 
 
 def _policy() -> str:

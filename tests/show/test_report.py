@@ -8,12 +8,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from asr_helpers.analysis.compare import compare_runs
+from asr_helpers.show.figures import finish
 from asr_helpers.show.fragments import Fragment
 from asr_helpers.show.players import word_player
-from asr_helpers.show.report import LEFT_OUT, Section, comparison_sections, report_html, verdict, write_report
+from asr_helpers.show.report import LEFT_OUT, Report, Section, comparison_sections, report_html, verdict, write_report
 from asr_helpers.show.tables import table
 
 VERDICT = verdict(wer=0.152, low=0.121, high=0.184, utterances=1_062, data="the sample corpus (synthetic speech)")
@@ -107,3 +109,55 @@ def test_a_comparison_becomes_chapters_that_escape_what_was_said(tmp_path):
     assert size == len(page.encode("utf-8"))
     assert "new on 2" in page and "1 are even" in page
     assert "<img src=x" not in page and "&lt;img src=x" in page
+
+
+def test_a_part_that_fails_says_so_in_both_places_and_stops_nothing(capsys):
+    report = Report()
+    with report.section("Bad") as part:
+        part.show("before")
+        raise ValueError("<b>90</b> is not in list")
+    with report.section("Good") as part:
+        part.show(table(pd.DataFrame({"x": [1]})))
+    seen = capsys.readouterr()
+    assert "this could not be shown: ValueError: <b>90</b> is not in list" in seen.out and "Traceback" in seen.err
+    markup = report_html(title="t", verdict="v", sections=report.sections)
+    assert "<p>before</p>" in markup and "ValueError: &lt;b&gt;90&lt;/b&gt; is not in list" in markup
+    assert "<table" in markup and [s.title for s in report.sections] == ["Bad", "Good"] and report.failed == ["Bad"]
+
+
+def test_a_picture_that_cannot_be_drawn_is_closed_and_said(capsys):
+    report = Report()
+    with report.section("Too large") as part:
+        figure, ax = plt.subplots(figsize=(1, 100_000))
+        ax.set_title("ten million dots")
+        part.show(figure)
+    assert report.failed == ["Too large"] and "Image size" in report.sections[0].content[0].text
+    assert plt.get_fignums() == []
+
+
+def test_a_section_may_be_opened_again_and_an_empty_one_is_left_out():
+    report = Report()
+    for sentence in ("first", "second"):
+        with report.section("Twice") as part:
+            part.show(sentence)
+        with report.section("Only for the notebook"):
+            pass
+    [section] = report.sections
+    assert [part.text for part in section.content] == ["first", "second"]
+
+
+def test_a_figure_is_drawn_once_and_names_itself(capsys):
+    figure, ax = plt.subplots()
+    finish(ax, "a finding")
+    report = Report()
+    with report.section("Figure") as part:
+        part.show(figure)
+    assert "[picture: a finding]" in capsys.readouterr().out
+    assert '<figure><img width="640" alt="a finding" src="data:image/png' in report_html(
+        title="t", verdict="v", sections=report.sections
+    )
+
+
+def test_interrupting_a_notebook_is_no_failed_part():
+    with pytest.raises(KeyboardInterrupt), Report().section("x"):
+        raise KeyboardInterrupt
