@@ -179,7 +179,7 @@ def frame_inspector(
 
 
 def _heat_map(array: np.ndarray, alphabet: Any, frame_seconds: float) -> Fragment:
-    used = len(_drawn(np.exp(array), alphabet.blank, THRESHOLD))
+    used = len(_drawn(np.exp(array), alphabet.blank))
     fig = Figure(figsize=(10, 1.5 + 0.24 * used), dpi=90, layout="constrained", facecolor="white")
     ctc_frames(array, alphabet, frame_seconds, fig.subplots())
     return picture(fig, alt="probability of each token over time")
@@ -191,53 +191,41 @@ def ctc_frames(
     frame_seconds: float,
     ax: Axes,
     *,
-    threshold: float = THRESHOLD,
-    span: tuple[float, float] | None = None,
     title: str = "",
 ) -> Axes:
     """Draw the probability of every token over time, and write the winner of every run of frames on it.
+
+    A token that never gets more probable than 5 %, and is the best of no frame, has no row, so that the picture stays
+    readable.
 
     Args:
         log_probs: Natural logarithms, shape ``(frames, tokens)``.
         alphabet: What each column means (a `model.Alphabet`); the blank is drawn as the lowest row.
         frame_seconds: Seconds from one frame to the next.
         ax: Where to draw.
-        threshold: A token that never gets this probable, and is the best of no frame, is left out, so that the
-            picture stays readable.
-        span: Seconds to show, from and to; all by default.
         title: The finding.
     """
     tokens, blank = alphabet.tokens, alphabet.blank
-    first, last = _frame_span(len(log_probs), frame_seconds, span)
-    shares = np.exp(np.asarray(log_probs, dtype=np.float64)[first:last])
-    rows = _drawn(shares, blank, threshold)
-    extent = (first * frame_seconds, last * frame_seconds, -0.5, len(rows) - 0.5)
+    shares = np.exp(np.asarray(log_probs, dtype=np.float64))
+    rows = _drawn(shares, blank)
+    extent = (0, len(shares) * frame_seconds, -0.5, len(rows) - 0.5)
     picture = ax.imshow(
         shares[:, rows].T, aspect="auto", origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1,
         interpolation="nearest",
     )  # fmt: skip
     ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
     ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
-    _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds, first)
+    _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds)
     return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
 
 
-def _drawn(shares: np.ndarray, blank: int, threshold: float) -> list[int]:
+def _drawn(shares: np.ndarray, blank: int) -> list[int]:
     """The tokens with a row of their own: the blank, and what is ever probable or the best of a frame."""
-    wanted = set(np.flatnonzero(shares.max(axis=0) >= threshold).tolist()) | set(shares.argmax(axis=1).tolist())
+    wanted = set(np.flatnonzero(shares.max(axis=0) >= THRESHOLD).tolist()) | set(shares.argmax(axis=1).tolist())
     return [blank, *sorted(wanted - {blank})]
 
 
-def _frame_span(frames: int, frame_seconds: float, span: tuple[float, float] | None) -> tuple[int, int]:
-    if span is None:
-        return 0, frames
-    first = min(max(0, int(span[0] / frame_seconds)), max(0, frames - 1))
-    return first, max(first + 1, min(frames, int(np.ceil(span[1] / frame_seconds))))
-
-
-def _write_winners(
-    ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float, first: int
-) -> None:
+def _write_winners(ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float) -> None:
     """Write what collapsing keeps along the upper edge, with a line down to where it was seen.
 
     A run of frames is one letter however long it lasts.
@@ -248,7 +236,7 @@ def _write_winners(
         token = int(best[run[0]])
         if token == rows[0]:
             continue
-        middle = (first + run[0] + len(run) / 2) * frame_seconds
+        middle = (run[0] + len(run) / 2) * frame_seconds
         ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
         text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
         text.set_color(COLOURS[1])

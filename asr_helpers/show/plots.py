@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,36 +25,17 @@ LABEL_GAP = 0.075  # least distance of two labels, as a share of the height of a
 RANGE_DB = -70  # what lies further below the loudest point is drawn black
 
 
-def waveform(
-    samples: np.ndarray,
-    sampling_rate: int,
-    ax: Axes,
-    *,
-    words: Iterable[Mapping[str, Any]] = (),
-    title: str = "",
-) -> Axes:
-    """Draw a recording over time, and where its words lie.
+def waveform(samples: np.ndarray, sampling_rate: int, ax: Axes, *, title: str = "") -> Axes:
+    """Draw a recording over time.
 
     Args:
         samples: Mono audio, float, shape ``(samples,)``.
         sampling_rate: Samples per second.
         ax: Where to draw.
-        words: Mappings with ``start`` and ``end`` in seconds; drawn as numbered bands, since words are set
-            right to left while time runs left to right.
         title: What the picture shows.
     """
     times, low, high = _envelope(np.asarray(samples), sampling_rate)
     ax.fill_between(times, low, high, color=COLOURS[0], linewidth=0.4)
-    for number, word in enumerate(words):
-        start, end = float(word["start"]), float(word["end"])
-        ax.axvspan(start, end, color=COLOURS[4], alpha=0.45 if number % 2 else 0.2, linewidth=0)
-        ax.annotate(
-            str(number + 1),
-            ((start + end) / 2, 1.0),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            va="top",
-        )
     ax.set_xlim(0, len(samples) / sampling_rate)
     return finish(ax, title, "time (s)", "amplitude")
 
@@ -176,10 +156,6 @@ def slices(
     ax: Axes,
     *,
     label: str = "slice",
-    value: str = "value",
-    low: str = "low",
-    high: str = "high",
-    count: str = "utterances",
     overall: float | None = None,
     xlabel: str = "WER (%)",
     title: str = "",
@@ -187,26 +163,23 @@ def slices(
     """Draw an error rate with its interval for each part of the test set.
 
     Args:
-        frame: One row a slice; rates as fractions.
+        frame: One row a slice: ``value`` with its interval from ``low`` to ``high`` as fractions, and how many
+            ``utterances`` it has, which is written beside its name.
         ax: Where to draw.
         label: Column that names the slice.
-        value: Column of the rate.
-        low: Column of the interval's lower end.
-        high: Column of its upper end.
-        count: Column with the number of utterances, written beside the bar.
         overall: Rate over everything, drawn as a line.
         xlabel: What is drawn, with its unit.
         title: The finding.
     """
     places = np.arange(len(frame))[::-1]
-    rate = 100 * frame[value].to_numpy(float)
-    reach = np.abs(100 * frame[[low, high]].to_numpy(float).T - rate)
+    rate = 100 * frame["value"].to_numpy(float)
+    reach = np.abs(100 * frame[["low", "high"]].to_numpy(float).T - rate)
     ax.errorbar(rate, places, xerr=np.nan_to_num(reach), fmt="o", color=COLOURS[0], capsize=4, markersize=6)
     if overall is not None:
         ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
         ax.legend(frameon=False)
     ax.set_yticks(
-        places, [f"{axis_label(str(n))}  (n = {c:,})" for n, c in zip(frame[label], frame[count], strict=True)]
+        places, [f"{axis_label(str(n))}  (n = {c:,})" for n, c in zip(frame[label], frame["utterances"], strict=True)]
     )
     ax.set_ylim(-0.6, len(frame) - 0.4)
     ax.set_xlim(left=0)
@@ -249,22 +222,13 @@ def calibration(
     return finish(ax, title, "confidence of the word", "share of words that are right")
 
 
-def confusions(
-    counts: pd.DataFrame,
-    ax: Axes,
-    *,
-    title: str = "",
-    reference: str = "reference",
-    hypothesis: str = "hypothesis",
-) -> Axes:
+def confusions(counts: pd.DataFrame, ax: Axes, *, title: str = "") -> Axes:
     """Draw which letter was taken for which, as a matrix of counts.
 
     Args:
         counts: A square or oblong table: index = letter said, columns = letter predicted, cells = times.
         ax: Where to draw.
         title: The finding.
-        reference: Name of the rows.
-        hypothesis: Name of the columns.
     """
     cells = counts.to_numpy(float)
     ax.imshow(cells, cmap="Oranges", vmin=0, aspect="auto")
@@ -274,4 +238,4 @@ def confusions(
     ax.set_xticks(range(cells.shape[1]), [letter_label(str(c)) for c in counts.columns])
     ax.set_yticks(range(cells.shape[0]), [letter_label(str(c)) for c in counts.index])
     ax.tick_params(length=0, labelsize=12)
-    return finish(ax, title, hypothesis, reference)
+    return finish(ax, title, "hypothesis", "reference")

@@ -33,11 +33,11 @@ def slices(name, ax):
 
 def confusions(name, ax):
     counts = pd.DataFrame([[1, 0]], index=[name], columns=[name, "ے"])
-    return plots.confusions(counts, ax, reference=name, hypothesis=name, title=name)
+    return plots.confusions(counts, ax, title=name)
 
 
 DRAWN = {
-    "waveform": lambda name, ax: plots.waveform(TONE, 800, ax, words=[{"start": 0.1, "end": 0.2}], title=name),
+    "waveform": lambda name, ax: plots.waveform(TONE, 800, ax, title=name),
     "spectrogram": lambda name, ax: plots.spectrogram(TONE, 800, ax, title=name),
     "histogram": lambda name, ax: plots.histogram([1.5, 2.5], ax, xlabel=name, title=name),
     "training_curves": curves,

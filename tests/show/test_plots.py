@@ -144,11 +144,6 @@ def test_ctc_frames_write_what_collapsing_keeps(ax):
     assert [t.get_text() for t in ax.texts] == letters
 
 
-def test_ctc_frames_of_a_span(ax):
-    ctc_frames(path_probs([3] * 100), ALPHABET, 0.02, ax, span=(0.5, 1.0))
-    assert ax.images[0].get_array().shape == (2, 25) and ax.images[0].get_extent()[:2] == [0.5, 1.0]
-
-
 def test_letters_without_a_glyph_are_named(monkeypatch):
     monkeypatch.setattr(figures, "_has", lambda font, letter: letter not in "ہے")
     assert [figures.letter_label(t) for t in ("ک", "ہ", "ے", "[PAD]", "|")] == ["ک", "heh goal", "yeh barree", "∅", "␣"]
