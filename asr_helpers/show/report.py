@@ -88,7 +88,7 @@ class Report:
 def _failure(error: Exception) -> Fragment:
     text = f"{type(error).__name__}: {error}"[:FAILURE_LETTERS]
     mark = element("span", "✖ this could not be shown", class_="tag error")
-    return Fragment(element("p", mark + " " + text, class_="note"), f"this could not be shown: {text}")
+    return Fragment(element("p", mark + " " + escape(text), class_="note"), f"this could not be shown: {text}")
 
 
 def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, level: float = 0.95) -> str:

@@ -115,13 +115,13 @@ def test_a_part_that_fails_says_so_in_both_places_and_stops_nothing(capsys):
     report = Report()
     with report.section("Bad") as part:
         part.show("before")
-        raise ValueError("<b>90</b> is not in list")
+        raise ValueError("<b>90</b>\u202e is not in list")
     with report.section("Good") as part:
         part.show(table(pd.DataFrame({"x": [1]})))
     seen = capsys.readouterr()
-    assert "this could not be shown: ValueError: <b>90</b> is not in list" in seen.out and "Traceback" in seen.err
+    assert "this could not be shown: ValueError: <b>90</b>" in seen.out and "Traceback" in seen.err
     markup = report_html(title="t", verdict="v", sections=report.sections)
-    assert "<p>before</p>" in markup and "ValueError: &lt;b&gt;90&lt;/b&gt; is not in list" in markup
+    assert "<p>before</p>" in markup and "ValueError: &lt;b&gt;90&lt;/b&gt;⟨U+202E⟩ is not in list" in markup
     assert "<table" in markup and [s.title for s in report.sections] == ["Bad", "Good"] and report.failed == ["Bad"]
 
 
