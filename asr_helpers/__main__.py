@@ -135,7 +135,8 @@ def _compare(options: argparse.Namespace) -> int:
     print(f"{comparison.names[0]} is better on {a} utterances, {comparison.names[1]} on {b}, {even} are even")
     if options.html:
         title = " and ".join(comparison.names)
-        write_report(options.html, title=title, verdict=comparison.verdict, sections=comparison_sections(comparison))
+        sections = comparison_sections(comparison, language=runs[0].read_json("normalisation")["language"])
+        write_report(options.html, title=title, verdict=comparison.verdict, sections=sections)
         print(options.html)
     return 0
 

@@ -140,6 +140,7 @@ def test_own_recordings_run_through_with_only_their_path_given_twice_with_equal_
         run = run_notebooks({"corpus": str(small_corpus), **SHORT}, name=name)
         assert {"model", "report.html", "predictions.parquet"} <= {path.name for path in run.folder.iterdir()}
         assert set(run.manifest) == set(NOTEBOOKS)
+        assert "could not be shown" not in (run.folder / "report.html").read_text(encoding="utf-8")
         metrics.append((run.folder / "metrics.json").read_bytes())
         shutil.rmtree(run.folder)
     assert metrics[0] == metrics[1]
@@ -156,3 +157,4 @@ def test_the_sample_run_reaches_its_promise():
     metrics = json.loads((ROOT / "runs" / "sample" / "metrics.json").read_text(encoding="utf-8"))
     rates = {s["unit"]: s["value"] for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterance"}
     assert rates["word"] <= 0.25 and rates["character"] <= 0.06
+    assert "could not be shown" not in (ROOT / "runs" / "sample" / "report.html").read_text(encoding="utf-8")

@@ -2,12 +2,13 @@
 
 from .browsers import prediction_browser, sample_browser
 from .figures import picture
-from .frames import collapse_steps, frame_inspector
-from .plots import calibration, confusions, ctc_frames, histogram, slices, spectrogram, training_curves, waveform
-from .report import Section, comparison_sections, verdict, write_report
+from .frames import collapse_steps, ctc_frames, frame_inspector
+from .plots import calibration, confusions, histogram, slices, spectrogram, training_curves, waveform
+from .report import Report, Section, comparison_sections, verdict, write_report
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
 
 __all__ = [
+    "Report",
     "Section",
     "calibration",
     "collapse_steps",

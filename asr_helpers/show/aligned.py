@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
 from rapidfuzz.distance import Levenshtein
 
 from asr_helpers.analysis.edits import Edit, align_words
+from asr_helpers.text.languages import language_of
 
-from .fragments import Fragment, direction, escape
+from .fragments import Fragment, direction, naskh
+from .markup import element, escape, render
 from .players import word_span
 
-__all__ = ["aligned", "aligned_html", "legend", "letter_runs"]
+__all__ = ["aligned", "legend", "letter_runs"]
 
 LINE_LETTERS = 52  # an alignment breaks after this many letters, which fits half a notebook's width
 
 Times = Sequence[Mapping[str, Any]]
 
 
-def aligned(reference: str, hypothesis: str, *, times: Times = (), lang: str = "ur") -> Fragment:
+def aligned(reference: str, hypothesis: str, *, times: Times = (), language: str = "none") -> Fragment:
     """Show a prediction under its reference, word under word, with the differences marked.
 
     Marks are lines and boxes as well as colours, so that they survive a colour-blind reader, a printer and a page that
@@ -32,8 +34,8 @@ def aligned(reference: str, hypothesis: str, *, times: Times = (), lang: str = "
         hypothesis: What was recognised.
         times: One mapping a word of the hypothesis with its ``start`` and ``end`` in seconds. Its words then are
             buttons, which play them where the alignment stands beside its player
-            (:func:`asr_helpers.players.beside_player`).
-        lang: Language of both, as in ``lang="ur"``.
+            (:func:`asr_helpers.show.players.beside_player`).
+        language: Code of the language of both.
 
     Returns:
         The alignment; :func:`legend` explains its marks.
@@ -43,25 +45,12 @@ def aligned(reference: str, hypothesis: str, *, times: Times = (), lang: str = "
     times = times if len(times) == len(hypothesis.split()) else []
     said = " ".join(_marked(e, e.reference, "[-{}-]") for e in edits if e.reference) or "(nothing)"
     heard = " ".join(_marked(e, e.hypothesis, "{{+{}+}}") for e in edits if e.hypothesis) or "(nothing)"
-    return Fragment(_html(edits, times, lang), f"reference:  {said}\nprediction: {heard}")
-
-
-def aligned_html(reference: str, hypothesis: str, *, times: Times = (), lang: str = "ur") -> str:
-    """The markup of :func:`aligned` alone."""
-    return aligned(reference, hypothesis, times=times, lang=lang).html
+    return Fragment(_html(edits, times, language), f"reference:  {said}\nprediction: {heard}")
 
 
 def legend() -> Fragment:
     """Say what the marks of an alignment mean, with the marks themselves."""
-    markup = (
-        '<p class="note">'
-        '<del class="word">struck through</del>: said, but missing from the prediction · '
-        '<ins class="word">doubly underlined</ins>: predicted, but not said · '
-        '<span class="word sub">boxed</span>: misread, or with another space; inside it '
-        '<span class="sub"><del>dotted</del></span> letters were lost and '
-        '<span class="sub"><ins>underlined</ins></span> letters came in their place</p>'
-    )
-    return Fragment(markup, "[-missing-]  {+inserted+}  <misread>")
+    return Fragment(render("legend"), "[-missing-]  {+inserted+}  <misread>")
 
 
 def _marked(edit: Edit, words: str, alone: str) -> str:
@@ -70,20 +59,23 @@ def _marked(edit: Edit, words: str, alone: str) -> str:
     return alone.format(words) if edit.kind in ("deletion", "insertion") else f"<{words}>"
 
 
-def _html(edits: list[Edit], times: Times, lang: str) -> str:
+def _html(edits: list[Edit], times: Times, language: str) -> Markup:
     everything = " ".join(f"{e.reference} {e.hypothesis}" for e in edits)
-    font = "ur " if any(unicodedata.bidirectional(c) == "AL" for c in everything) else ""
-    pair = f'class="{font}pair" dir="{direction(everything)}" lang="{escape(lang)}"'
-    blocks = []
-    for line in _lines(edits):
-        said = " ".join(_cell(e, e.reference, "del") for e in line)
-        heard = " ".join(_cell(e, e.hypothesis, "ins", _times_of(e, times)) for e in line)
-        blocks.append(
-            f"<div {pair}>"
-            f'<div class="line ref"><span class="key" lang="en">reference</span> {said}</div>'
-            f'<div class="line hyp"><span class="key" lang="en">prediction</span> {heard}</div></div>'
-        )
-    return "".join(blocks) + f'<span class="hidden">{escape(_spoken(edits))}</span>'
+    space = Markup(" ")
+    return render(
+        "aligned",
+        kind=f"{naskh(everything)} pair".strip(),
+        way=direction(everything),
+        tag=language_of(language).tag,
+        lines=[
+            (
+                space.join(_cell(e, e.reference, "del") for e in line),
+                space.join(_cell(e, e.hypothesis, "ins", _times_of(e, times)) for e in line),
+            )
+            for line in _lines(edits)
+        ],
+        spoken=_spoken(edits),
+    )
 
 
 def _lines(edits: list[Edit]) -> list[list[Edit]]:
@@ -100,30 +92,30 @@ def _lines(edits: list[Edit]) -> list[list[Edit]]:
     return lines
 
 
-def _times_of(edit: Edit, times: Times) -> str:
-    """Where an edit's words of the hypothesis are heard, as attributes; empty if that is not known."""
+def _times_of(edit: Edit, times: Times) -> dict[str, str]:
+    """Where an edit's words of the hypothesis are heard, as attributes; none if that is not known."""
     if not times or not edit.hypothesis:
-        return ""
+        return {}
     first, last = times[edit.hypothesis_start], times[edit.hypothesis_stop - 1]
     return word_span(float(first["start"]), float(last["end"]))
 
 
-def _cell(edit: Edit, words: str, tag: str, span: str = "") -> str:
+def _cell(edit: Edit, words: str, tag: str, span: Mapping[str, str] | None = None) -> Markup:
     """One side of a column; an empty one keeps its place where the other side has a word alone."""
     if not words:
-        return '<span class="gap" aria-hidden="true"></span>'
-    way = ' dir="ltr"' if direction(words) == "ltr" else ""  # else the signs of a Latin word would be mirrored
+        return Markup('<span class="gap" aria-hidden="true"></span>')
+    way = "ltr" if direction(words) == "ltr" else ""  # else the signs of a Latin word would be mirrored
     if edit.kind == "equal":
-        return f'<span class="word"{way}>{_button(escape(words), span)}</span>'
+        return element("span", _button(words, span), class_="word", dir=way)
     if edit.kind in ("deletion", "insertion"):
-        return f'<{tag} class="word"{way}>{_button(escape(words), span)}</{tag}>'
+        return element(tag, _button(words, span), class_="word", dir=way)
     runs = letter_runs(edit.reference, edit.hypothesis)[tag == "ins"]
-    inner = "".join(escape(text) if shared else f"<{tag}>{escape(text)}</{tag}>" for text, shared in runs)
-    return f'<span class="word sub" title="{escape(edit.kind)}"{way}>{_button(inner, span)}</span>'
+    inner = Markup("").join(escape(text) if shared else element(tag, text) for text, shared in runs)
+    return element("span", _button(inner, span), class_="word sub", title=edit.kind, dir=way)
 
 
-def _button(markup: str, span: str) -> str:
-    return f'<button type="button" class="say" {span}>{markup}</button>' if span else markup
+def _button(content: str, span: Mapping[str, str] | None) -> str:
+    return element("button", content, type="button", class_="say", **span) if span else content
 
 
 def letter_runs(reference: str, hypothesis: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

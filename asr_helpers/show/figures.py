@@ -5,70 +5,59 @@ from __future__ import annotations
 import base64
 import io
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
+from markupsafe import Markup
 from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from .fragments import Fragment, escape
+from .fragments import Fragment
+from .markup import escape, visible
 
-__all__ = ["COLOURS", "Picture", "figure", "finish", "label_letters", "letter_label", "picture", "png"]
+__all__ = ["COLOURS", "Picture", "axis_label", "finish", "letter_label", "picture", "png"]
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 DPI = 100  # a picture 10 inches wide is then as wide as a notebook's text, and stays under 100 kB
 
+LABEL_LETTERS, TITLE_LETTERS = 40, 90  # longer ones leave their picture no room
+
+MARK = "\u200e"  # left to right
+
 URDU_LETTERS = "ابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوہھءیےآئؤ"
-
-
-def figure(
-    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 2.8, **options: Any
-) -> tuple[Figure, Any]:
-    """Open a figure in the style of all pictures here.
-
-    Args:
-        rows: Axes below one another.
-        columns: Axes beside one another.
-        width: Inches across the whole figure.
-        height: Inches of one row.
-        options: What else ``matplotlib.pyplot.subplots`` takes, e.g. ``sharex=True``.
-
-    Returns:
-        The figure and its axes, as ``matplotlib.pyplot.subplots`` returns them.
-    """
-    fig, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(width, height * rows),
-        dpi=DPI,
-        layout="constrained",
-        facecolor="white",
-        **options,
-    )
-    for ax in np.ravel(axes):
-        ax.set_axisbelow(True)
-    return fig, axes
 
 
 def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
     """Write the finding above the axes and the units beside them."""
     ax.spines[["top", "right"]].set_visible(False)
     # A left-to-right mark first: a title that begins with an Urdu letter is an English sentence all the same.
-    ax.set_title("\u200e" + title if title else "", loc="left", fontsize=11, fontfamily=_families())
+    ax.set_title(MARK + axis_label(title, most=TITLE_LETTERS) if title else "", loc="left", fontsize=11)
     if xlabel:
-        ax.set_xlabel(xlabel)
+        ax.set_xlabel(axis_label(xlabel))
     if ylabel:
-        ax.set_ylabel(ylabel)
+        ax.set_ylabel(axis_label(ylabel))
+    _plain(ax)
     return ax
+
+
+def axis_label(text: str, *, most: int = LABEL_LETTERS) -> str:
+    """Make a text from the data one short line, with what is invisible made visible, for an axis."""
+    line = " ".join(visible(text).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _plain(drawn: Artist) -> None:
+    """Draw every text as it stands, in a font with its letters: matplotlib takes names like ``$x^{$`` for formulas."""
+    for text in drawn.findobj(Text):
+        text.set_parse_math(False)
+        text.set_fontfamily(_families())
 
 
 def png(fig: Figure, *, limit: int = 100_000) -> bytes:
@@ -83,6 +72,7 @@ def png(fig: Figure, *, limit: int = 100_000) -> bytes:
     """
     from PIL import Image
 
+    _plain(fig)  # once more: a notebook may have written on the axes after they were finished
     for dpi in (fig.dpi, 0.75 * fig.dpi, 0.5 * fig.dpi):
         raw = io.BytesIO()
         fig.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
@@ -105,7 +95,7 @@ class Picture(Fragment):
         return {"image/png": base64.b64encode(self.png).decode("ascii"), "text/plain": self.text}
 
 
-def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Picture:
+def picture(fig: Figure, *, alt: str = "", limit: int = 100_000) -> Picture:
     """Finish a figure as a picture of at most so many bytes, which a screen reader can name.
 
     As the last line of a cell it takes the place of ``plt.show()``, whose PNG of a spectrogram has three times the
@@ -113,14 +103,16 @@ def picture(fig: Figure, *, alt: str, limit: int = 100_000) -> Picture:
 
     Args:
         fig: Any figure; it is closed, so that a notebook does not show it a second time.
-        alt: What it shows, for a reader who cannot see it.
+        alt: What it shows, for a reader who cannot see it; its titles where nothing is said.
         limit: Bytes of the picture at most.
     """
+    titles = [(ax.get_title(loc="left") or ax.get_title()).removeprefix(MARK) for ax in fig.axes]
+    alt = alt or "; ".join(filter(None, titles)) or "plot"
     width = round(fig.get_figwidth() * DPI)  # as wide as drawn, even if the file had to make do with fewer dots
     data = png(fig, limit=limit)
     plt.close(fig)
     uri = base64.b64encode(data).decode("ascii")
-    markup = f'<img width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{uri}">'
+    markup = Markup('<img width="{}" alt="{}" src="data:image/png;base64,{}">').format(width, escape(alt), uri)
     return Picture(markup, f"[picture: {alt}]", data)
 
 
@@ -165,11 +157,5 @@ def letter_label(token: str) -> str:
     if token in special:
         return special[token]
     if all(_has(_letter_font(), c) or _has("DejaVu Sans", c) for c in token):
-        return token
-    return " ".join(unicodedata.name(c, hex(ord(c))).removeprefix("ARABIC LETTER ").lower() for c in token)
-
-
-def label_letters(labels: Iterable[Text]) -> None:
-    """Draw texts that may hold Urdu letters in a font that has them."""
-    for label in labels:
-        label.set_fontfamily(_families())
+        return axis_label(token)
+    return axis_label(" ".join(unicodedata.name(c, hex(ord(c))).removeprefix("ARABIC LETTER ").lower() for c in token))

@@ -1,23 +1,27 @@
-"""How CTC frames become text, step by step, as a table: best token, runs merged, blanks dropped."""
+"""How CTC frames become text: their probabilities as a picture, and step by step as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import letter_label, picture
-from .fragments import Fragment, escape, phrase, styled
-from .plots import ctc_frames
+from .figures import COLOURS, finish, letter_label, picture
+from .fragments import Fragment, direction, naskh, speech, styled
+from .markup import element, render
 
-__all__ = ["collapse_steps", "frame_inspector", "top_tokens"]
+__all__ = ["collapse_steps", "ctc_frames", "frame_inspector", "top_tokens"]
 
 # The page has fonts that a picture lacks, so letters stand as they are; only the special tokens get a sign.
 SIGNS = {"[PAD]": "∅", "<pad>": "∅", "|": "␣", "[UNK]": "?", "<unk>": "?"}
+
+THRESHOLD = 0.05  # a token that never gets more probable has no row in the picture
 
 WINDOW = 30  # frames of the table: as many as fit a notebook's width
 
@@ -29,7 +33,7 @@ def collapse_steps(
     *,
     span: tuple[int, int] | None = None,
     chosen: int | None = None,
-    lang: str = "ur",
+    language: str = "none",
 ) -> Fragment:
     """Show what the frames say and how they collapse: one column a frame.
 
@@ -39,7 +43,7 @@ def collapse_steps(
         frame_seconds: Seconds from one frame to the next.
         span: First frame and one past the last to show; the text is always that of all frames.
         chosen: A frame to point at.
-        lang: Language of the text.
+        language: Code of the language of the text.
 
     Returns:
         A table of three steps, and the text that all frames give.
@@ -52,25 +56,42 @@ def collapse_steps(
     runs = [(int(token), len(list(group))) for token, group in groupby(shown)]
     # A run that began before the window is shown, but counted where it began.
     begun = first > 0 and len(shown) > 0 and path[first - 1] == path[first]
-    rows = [
-        ("time (s)", [_time(f, frame_seconds, f == chosen) for f in range(first, last)]),
-        (
-            "1. best token of each frame",
-            [_best(f, path, sure, tokens, blank, chosen) for f in range(first, last)],
-        ),
-        ("2. equal neighbours merged", [_run(t, n, tokens, blank) for t, n in runs]),
-        (
-            "3. blanks dropped",
-            [_kept(t, n, tokens, blank, begun and i == 0) for i, (t, n) in enumerate(runs)],
-        ),
-    ]
-    body = "".join(f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>' for name, cells in rows)
     text = alphabet.spell(path)
-    markup = (
-        f'<div class="scroll"><table class="frames" dir="ltr">{body}</table></div>'
-        f'<p class="note">4. all {len(path)} frames, read right to left:</p><p>{phrase(text, lang=lang)}</p>'
+    markup = render(
+        "frames",
+        frames=[_frame(f, int(path[f]), sure[f], tokens, frame_seconds, blank, chosen) for f in range(first, last)],
+        runs=[
+            {**_token(t, tokens, blank), "length": n, "kept": t != blank and not (begun and i == 0)}
+            for i, (t, n) in enumerate(runs)
+        ],
+        count=len(path),
+        way=direction(text),
+        text=speech(text, language=language),
     )
     return Fragment(markup, _as_text(shown, runs, tokens, blank, text))
+
+
+def _frame(
+    frame: int, token: int, sure: float, tokens: Sequence[str], seconds: float, blank: int, chosen: int | None
+) -> dict[str, Any]:
+    """One column of the table: its time, and the best token with its probability."""
+    cell, here = _token(token, tokens, blank), "here" if frame == chosen else None
+    return {
+        **cell,
+        "kind": f"{cell['kind']} here" if here else cell["kind"],
+        "here": here,
+        "time": f"{frame * seconds:.2f}" if frame % 5 == 0 or here else "",
+        "share": f"{100 * sure:.0f}",
+        "title": f"frame {frame}: {letter_label(tokens[token])}, probability {sure:.2f}",
+    }
+
+
+def _token(token: int, tokens: Sequence[str], blank: int) -> dict[str, Any]:
+    return {"kind": "blank" if token == blank else "letter", "letter": _letter(tokens[token])}
+
+
+def _letter(token: str) -> Markup:
+    return element("span", SIGNS.get(token, token), class_=f"token {naskh(token)}".strip())
 
 
 def _as_text(shown: np.ndarray, runs: list[tuple[int, int]], tokens: Sequence[str], blank: int, text: str) -> str:
@@ -81,35 +102,6 @@ def _as_text(shown: np.ndarray, runs: list[tuple[int, int]], tokens: Sequence[st
         "4. text:        " + text,
     )
     return "\n".join(lines)
-
-
-def _time(frame: int, frame_seconds: float, is_chosen: bool) -> str:
-    mark = ' class="here"' if is_chosen else ""
-    label = f"{frame * frame_seconds:.2f}" if frame % 5 == 0 or is_chosen else ""
-    return f"<td{mark}><small>{label}</small></td>"
-
-
-def _best(frame: int, path: np.ndarray, sure: np.ndarray, tokens: Sequence[str], blank: int, chosen: int | None) -> str:
-    token = int(path[frame])
-    kind = ("blank" if token == blank else "letter") + (" here" if frame == chosen else "")
-    shade = f"--p:{100 * sure[frame]:.0f}%"
-    title = f"frame {frame}: {letter_label(tokens[token])}, probability {sure[frame]:.2f}"
-    return f'<td class="{kind}" style="{shade}" title="{escape(title)}">{_letter(tokens[token])}</td>'
-
-
-def _letter(token: str) -> str:
-    return f'<span class="ur">{escape(SIGNS.get(token, token))}</span>'
-
-
-def _run(token: int, length: int, tokens: Sequence[str], blank: int) -> str:
-    kind = "blank" if token == blank else "letter"
-    return f'<td class="{kind}" style="--p:60%" colspan="{length}">{_letter(tokens[token])}</td>'
-
-
-def _kept(token: int, length: int, tokens: Sequence[str], blank: int, begun: bool) -> str:
-    if token == blank or begun:
-        return f'<td colspan="{length}"></td>'
-    return f'<td class="letter" style="--p:100%" colspan="{length}">{_letter(tokens[token])}</td>'
 
 
 def top_tokens(log_probs: np.ndarray, frame: int, tokens: Sequence[str], *, count: int = 5) -> Fragment:
@@ -123,79 +115,122 @@ def top_tokens(log_probs: np.ndarray, frame: int, tokens: Sequence[str], *, coun
     """
     shares = np.exp(np.asarray(log_probs[frame], dtype=np.float64))
     best = np.argsort(-shares, kind="stable")[:count]
-    rows = "".join(
-        f'<tr><th scope="row">{_letter(tokens[t])}</th>'
-        f'<td><div class="bar" style="width:{100 * shares[t]:.1f}%"></div></td>'
-        f'<td class="num">{shares[t]:.3f}</td></tr>'
-        for t in best
-    )
     text = "\n".join(f"{letter_label(tokens[t])}  {shares[t]:.3f}" for t in best)
-    return Fragment(f'<table class="bars"><caption>frame {frame}</caption>{rows}</table>', f"frame {frame}\n{text}")
+    markup = render("bars", frame=frame, rows=[(_letter(tokens[t]), shares[t]) for t in best])
+    return Fragment(markup, f"frame {frame}\n{text}")
 
 
 def frame_inspector(
-    log_probs: np.ndarray | Mapping[str, np.ndarray],
+    log_probs: np.ndarray,
     alphabet: Any,
     frame_seconds: float,
     *,
-    lang: str = "ur",
+    language: str = "none",
 ) -> widgets.VBox:
     """Look at the frames of an utterance one by one.
 
     The picture shows the probability of every token over time. The slider (arrow keys, page keys) chooses a frame:
     its likeliest tokens, and around it how best tokens are merged and blanks dropped until text is left.
-    :func:`asr_helpers.ctc_display.collapse_steps` is the same without a kernel.
+    :func:`collapse_steps` is the same without a kernel.
 
     Args:
-        log_probs: Natural logarithms, shape ``(frames, tokens)``; or several such arrays by utterance id.
+        log_probs: Natural logarithms, shape ``(frames, tokens)``.
         alphabet: What each column means (a `model.Alphabet`).
         frame_seconds: Seconds from one frame to the next.
-        lang: Language of the text.
+        language: Code of the language of the text.
 
     Raises:
-        ValueError: An array has no frame, or not one column a token.
+        ValueError: The array has no frame, or not one column a token.
     """
-    arrays = dict(log_probs) if isinstance(log_probs, Mapping) else {"": np.asarray(log_probs)}
-    for name, array in arrays.items():
-        if np.ndim(array) != 2 or not len(array) or array.shape[1] != len(alphabet):
-            raise ValueError(
-                f"log-probabilities {name!r} have shape {np.shape(array)}; give (frames, {len(alphabet)}) with a frame"
-            )
-    return _build(arrays, alphabet, frame_seconds, lang)
-
-
-def _build(arrays: dict[str, np.ndarray], alphabet: Any, frame_seconds: float, lang: str) -> widgets.VBox:
-    wide = {"description_width": "initial"}
-    names = list(arrays)
-    which = widgets.Dropdown(description="utterance", options=names, style=wide)
-    frame = widgets.IntSlider(description="frame", style=wide, layout=widgets.Layout(width="min(100%, 50em)"))
+    array = np.asarray(log_probs)
+    if array.ndim != 2 or not len(array) or array.shape[1] != len(alphabet.tokens):
+        raise ValueError(
+            f"log-probabilities have shape {array.shape}; give (frames, {len(alphabet.tokens)}) with a frame"
+        )
+    begin = int(np.argmax(array.argmax(axis=1) != alphabet.blank))  # the first letter
+    frame = widgets.IntSlider(
+        value=begin,
+        max=len(array) - 1,
+        description="frame",
+        style={"description_width": "initial"},
+        layout=widgets.Layout(width="min(100%, 50em)"),
+    )
     image, steps, best = widgets.HTML(), widgets.HTML(), widgets.HTML()
 
     def show_frame(_: object = None) -> None:
-        array = arrays[which.value]
         first = min(max(0, frame.value - WINDOW // 2), max(0, len(array) - WINDOW))
         span = (first, min(len(array), first + WINDOW))
-        table = collapse_steps(array, alphabet, frame_seconds, span=span, chosen=frame.value, lang=lang)
-        steps.value = styled(table.html)
-        best.value = styled(top_tokens(array, frame.value, alphabet.tokens).html)
+        table = collapse_steps(array, alphabet, frame_seconds, span=span, chosen=frame.value, language=language)
+        steps.value = styled(table)
+        best.value = styled(top_tokens(array, frame.value, alphabet.tokens))
 
-    def show_utterance(_: object = None) -> None:
-        array = arrays[which.value]
-        image.value = styled(_heat_map(array, alphabet, frame_seconds))
-        frame.max = len(array) - 1
-        frame.value = min(int(np.argmax(array.argmax(axis=1) != alphabet.blank)), frame.max)  # the first letter
-        show_frame()
-
-    which.observe(show_utterance, names="value")
+    image.value = styled(_heat_map(array, alphabet, frame_seconds))
     frame.observe(show_frame, names="value")
-    show_utterance()
-    box = widgets.VBox([*([which] if len(names) > 1 else []), image, frame, steps, best])
+    show_frame()
+    box = widgets.VBox([image, frame, steps, best])
     box.add_class("asr-frames")
     return box
 
 
-def _heat_map(array: np.ndarray, alphabet: Any, frame_seconds: float) -> str:
-    used = int((np.exp(array).max(axis=0) >= 0.05).sum())
+def _heat_map(array: np.ndarray, alphabet: Any, frame_seconds: float) -> Fragment:
+    used = len(_drawn(np.exp(array), alphabet.blank))
     fig = Figure(figsize=(10, 1.5 + 0.24 * used), dpi=90, layout="constrained", facecolor="white")
     ctc_frames(array, alphabet, frame_seconds, fig.subplots())
-    return picture(fig, alt="probability of each token over time").html
+    return picture(fig, alt="probability of each token over time")
+
+
+def ctc_frames(
+    log_probs: np.ndarray,
+    alphabet: Any,
+    frame_seconds: float,
+    ax: Axes,
+    *,
+    title: str = "",
+) -> Axes:
+    """Draw the probability of every token over time, and write the winner of every run of frames on it.
+
+    A token that never gets more probable than 5 %, and is the best of no frame, has no row, so that the picture stays
+    readable.
+
+    Args:
+        log_probs: Natural logarithms, shape ``(frames, tokens)``.
+        alphabet: What each column means (a `model.Alphabet`); the blank is drawn as the lowest row.
+        frame_seconds: Seconds from one frame to the next.
+        ax: Where to draw.
+        title: The finding.
+    """
+    tokens, blank = alphabet.tokens, alphabet.blank
+    shares = np.exp(np.asarray(log_probs, dtype=np.float64))
+    rows = _drawn(shares, blank)
+    extent = (0, len(shares) * frame_seconds, -0.5, len(rows) - 0.5)
+    picture = ax.imshow(
+        shares[:, rows].T, aspect="auto", origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1,
+        interpolation="nearest",
+    )  # fmt: skip
+    ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
+    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
+    _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds)
+    return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
+
+
+def _drawn(shares: np.ndarray, blank: int) -> list[int]:
+    """The tokens with a row of their own: the blank, and what is ever probable or the best of a frame."""
+    wanted = set(np.flatnonzero(shares.max(axis=0) >= THRESHOLD).tolist()) | set(shares.argmax(axis=1).tolist())
+    return [blank, *sorted(wanted - {blank})]
+
+
+def _write_winners(ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float) -> None:
+    """Write what collapsing keeps along the upper edge, with a line down to where it was seen.
+
+    A run of frames is one letter however long it lasts.
+    """
+    ax.set_ylim(-0.5, len(rows) + 0.9)
+    changes = np.flatnonzero(np.diff(best)) + 1
+    for run in np.split(np.arange(len(best)), changes):
+        token = int(best[run[0]])
+        if token == rows[0]:
+            continue
+        middle = (run[0] + len(run) / 2) * frame_seconds
+        ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
+        text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
+        text.set_color(COLOURS[1])

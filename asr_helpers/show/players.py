@@ -11,19 +11,20 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from markupsafe import Markup
 
-from asr_helpers.audio.reading import SAMPLING_RATE, read_audio
+from asr_helpers.audio.reading import SAMPLING_RATE, read_blocks
+from asr_helpers.text.languages import language_of
 
-from .fragments import direction, escape
+from .fragments import direction, font, naskh
+from .markup import element, render
 
 __all__ = [
-    "PLAY_HANDLER",
-    "WORD_HANDLER",
+    "PLAYER_SECONDS",
     "audio_uri",
     "beside_player",
     "clip_button",
-    "encode",
-    "player",
+    "read_beginning",
     "read_player",
     "without_audio",
     "word_player",
@@ -38,35 +39,20 @@ COMPRESSION = 0.8
 
 MARGIN = 0.03  # seconds played before and after a word
 
-# Two handlers, the same text everywhere, so that a page's security policy can name them by their hashes. They
-# are attributes and no script, because a widget runs the one and not the other. A click on a word starts the
-# recording there; while it plays, every drawn frame moves the playhead, lights the word that is heard, and stops
-# the recording at the word's end.
-WORD_HANDLER = (
-    "const b=event.target.closest('[data-start]');if(b){const a=this.querySelector('audio'),"
-    "go=()=>{a.dataset.end=b.dataset.end;a.currentTime=+b.dataset.start;a.play()};"
-    "a.readyState>0?go():(a.preload='auto',a.addEventListener('loadedmetadata',go,{once:true}),a.load())}"
-)
+PLAYER_SECONDS = 30  # a player holds no more of a recording: about 210 kB of page
 
-PLAY_HANDLER = (
-    "const a=this,w=a.closest('.words'),tick=()=>{const t=a.currentTime,end=+a.dataset.end;"
-    "if(end&&t>=end)a.pause();const off=a.paused||a.ended;if(off)delete a.dataset.end;"
-    "w.querySelectorAll('[data-start]').forEach(b=>"
-    "b.classList.toggle('on',!off&&t>=+b.dataset.start&&t<+b.dataset.end));"
-    "w.querySelectorAll('.head').forEach(h=>h.style.left=100*t/a.duration+'%');"
-    "if(!off)requestAnimationFrame(tick)};tick()"
-)
+BEGINNING = f"the first {PLAYER_SECONDS} s"
 
 
-def encode(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> bytes:
-    """Compress a recording to MP3 for listening on a page.
+def audio_uri(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> str:
+    """Compress a recording to an MP3 that a page holds as a ``data:`` address, about 7 kB for a second of it.
 
     Args:
         samples: Mono audio, float in [-1, 1], shape ``(samples,)``; what lies outside is clipped.
         sampling_rate: Samples per second; one that MP3 has (8, 11.025, 12, 16, 22.05, 24, 32, 44.1, 48 kHz).
 
     Returns:
-        A whole MP3 file at a constant bit rate, so that seeking to a word is exact.
+        The address of a whole file at a constant bit rate, so that seeking to a word is exact.
 
     Raises:
         ValueError: The recording is empty or not one-dimensional.
@@ -77,65 +63,61 @@ def encode(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> bytes:
     samples = np.clip(np.nan_to_num(samples), -1.0, 1.0)
     file = io.BytesIO()
     soundfile.write(file, samples, sampling_rate, format="MP3", compression_level=COMPRESSION, bitrate_mode="CONSTANT")
-    return file.getvalue()
+    return "data:audio/mpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def audio_uri(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> str:
-    """Give a recording as a ``data:`` address, about 7 kB for a second of it."""
-    return "data:audio/mpeg;base64," + base64.b64encode(encode(samples, sampling_rate)).decode("ascii")
-
-
-def player(
-    samples: np.ndarray,
-    sampling_rate: int = SAMPLING_RATE,
-    *,
-    label: str = "recording",
-    autoplay: bool = False,
-) -> str:
-    """Make an audio element that plays without Python and without the network.
-
-    Args:
-        samples: Mono audio, float in [-1, 1], shape ``(samples,)``.
-        sampling_rate: Samples per second.
-        label: What a screen reader calls it.
-        autoplay: Play at once; only for a player that appears because somebody asked to hear it.
+def read_beginning(path: str | Path, *, seconds: float = PLAYER_SECONDS) -> np.ndarray:
+    """Decode a recording at 16 kHz no further than a player needs, however long it is.
 
     Returns:
-        Markup of one ``<audio>`` element.
+        Mono audio, float32, shape ``(samples,)``: more than so many seconds of it if there is more.
+
+    Raises:
+        AudioError: The file is missing, is not audio, or breaks off.
     """
-    return _audio(audio_uri(samples, sampling_rate), label, "autoplay" if autoplay else "")
+    blocks: list[np.ndarray] = [np.zeros(0, dtype=np.int16)]
+    for block in read_blocks(path):
+        blocks.append(block)
+        if sum(map(len, blocks)) > seconds * SAMPLING_RATE:
+            break
+    return np.concatenate(blocks).astype(np.float32) / 32768
 
 
-def _audio(uri: str, label: str, more: str = "") -> str:
-    return f'<audio controls preload="none" aria-label="{escape(label)}" {more} src="{uri}"></audio>'
+def read_player(path: str | Path, *, follows: bool = False) -> Markup:
+    """Make a player of a file; where it cannot be read, a remark, so that one bad file costs one row.
 
-
-def read_player(path: str | Path, *, label: str | None = None) -> str:
-    """Make a player of a file; where it cannot be read, a remark, so that one bad file costs one row."""
-    return _read(path, label, "")
-
-
-def _read(path: str | Path, label: str | None, more: str) -> str:
+    Args:
+        path: The recording.
+        follows: The player stands beside its words, and shows which one is heard.
+    """
     path = Path(path)
     try:
-        samples, sampling_rate = read_audio(path, sampling_rate=SAMPLING_RATE)
-        return _audio(audio_uri(samples, sampling_rate), label or f"recording {path.stem}", more)
+        return _audio(read_beginning(path), SAMPLING_RATE, label=f"recording {path.stem}", follows=follows)
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
-        return f'<span class="note">no audio: {escape(error)}</span>'
+        return element("span", f"no audio: {error}", class_="note")
 
 
-def beside_player(path: str | Path, markup: str, *, label: str | None = None) -> str:
-    """Put markup beside the player of a file; what in it carries :func:`word_span` plays its part of the file."""
-    audio = _read(path, label, f'onplay="{escape(PLAY_HANDLER)}"')
-    return f'<div class="words beside" onclick="{escape(WORD_HANDLER)}">{audio}<div>{markup}</div></div>'
+def _audio(samples: np.ndarray, sampling_rate: int, *, label: str, follows: bool, autoplay: bool = False) -> Markup:
+    """A player, which says so where it holds the beginning only."""
+    most = PLAYER_SECONDS * sampling_rate
+    uri, cut = audio_uri(samples[:most], sampling_rate), len(samples) > most
+    return render("audio", uri=uri, label=label, follows=follows, autoplay=autoplay, cut=BEGINNING if cut else "")
 
 
-def word_span(start: float, end: float) -> str:
+def beside_player(path: str | Path, content: object) -> Markup:
+    """Put content beside the player of a file; what in it carries :func:`word_span` plays its part of the file."""
+    return render("beside", audio=read_player(path, follows=True), content=content)
+
+
+def word_span(start: float, end: float) -> dict[str, str]:
     """Say in attributes which part of a recording an element plays when it is clicked, in seconds.
 
-    CTC marks a letter where it peaks, not where it begins, so a little is played before and after.
+    There are none for a word that lies behind what a player holds. CTC marks a letter where it peaks, not where it
+    begins, so a little is played before and after.
     """
-    return f'data-start="{max(0.0, start - MARGIN):.3f}" data-end="{end + MARGIN:.3f}"'
+    if start >= PLAYER_SECONDS:
+        return {}
+    return {"data-start": f"{max(0.0, start - MARGIN):.3f}", "data-end": f"{end + MARGIN:.3f}"}
 
 
 def word_player(
@@ -144,81 +126,67 @@ def word_player(
     sampling_rate: int = SAMPLING_RATE,
     *,
     label: str = "recording",
-    lang: str = "ur",
+    language: str = "none",
     autoplay: bool = False,
-) -> str:
+) -> Markup:
     """Make a player with its waveform and its words; a click on a word plays just that word.
 
-    The words stand twice: under the waveform where they were heard, left to right as time runs, and below as a
-    sentence of buttons in reading order, which is the one that the keyboard and a screen reader reach.
+    Of a long recording it holds the first 30 s, and says so. The words stand twice: under the waveform where they
+    were heard, left to right as time runs, and below as a sentence of buttons in reading order, which is the one that
+    the keyboard and a screen reader reach.
 
     Args:
         samples: Mono audio, float in [-1, 1], shape ``(samples,)``.
         words: One mapping a word with ``word``, ``start`` and ``end`` in seconds, and ``confidence`` if known.
         sampling_rate: Samples per second.
         label: What a screen reader calls the recording.
-        lang: Language of the words.
-        margin: Seconds played before and after a word; CTC marks a letter where it peaks, not where it begins.
+        language: Code of the language of the words.
         autoplay: Play at once; only for a player that appears because somebody asked to hear it.
 
     Returns:
         Markup; it needs no script element, so it also works inside a widget and in a saved page.
     """
-    words = list(words)
-    seconds = len(samples) / sampling_rate
-    way = direction(" ".join(str(word["word"]) for word in words))
-    spans = [word_span(float(word["start"]), float(word["end"])) for word in words]
-    buttons = " ".join(_word_button(word, span) for word, span in zip(words, spans, strict=True))
-    more = f'onplay="{escape(PLAY_HANDLER)}"' + (" autoplay" if autoplay else "")
-    group = f'dir="{way}" lang="{escape(lang)}" role="group" aria-label="play one word"'
-    return (
-        f'<div class="words" onclick="{escape(WORD_HANDLER)}">'
-        f"{_audio(audio_uri(samples, sampling_rate), label, more)}"
-        f"{_timeline(samples, words, spans, seconds, way)}"
-        f'<div class="ur read sentence" {group}>{buttons}</div></div>'
-    )
-
-
-def _word_button(word: Mapping[str, Any], span: str) -> str:
-    sure = word.get("confidence")
-    times = f"{float(word['start']):.2f} to {float(word['end']):.2f} s"
-    title = times if sure is None else f"{times}, confidence {float(sure):.2f}"
-    return f'<button type="button" class="play" {span} title="{title}">{escape(word["word"])}</button>'
-
-
-def _timeline(samples: np.ndarray, words: list[Mapping[str, Any]], spans: list[str], seconds: float, way: str) -> str:
-    """Draw the waveform with a band for every word, the word under its band, and a scale in seconds."""
-    bands = "".join(_band(word, span, seconds, way) for word, span in zip(words, spans, strict=True))
+    heard = np.asarray(samples[: PLAYER_SECONDS * sampling_rate], dtype=np.float32)
+    seconds = len(heard) / sampling_rate
+    placed = [_placed(word, seconds) for word in words]
+    text = " ".join(str(word["word"]) for word in placed)
     step = next(s for s in (0.5, 1, 2, 5, 10, 30, 60, 300, seconds + 300) if seconds / s <= 12)
-    marks = "".join(
-        f'<span class="tick" style="left:{100 * t / seconds:.2f}%">{t:g} s</span>'
-        for t in np.arange(0, seconds * 0.97, step)
+    return render(
+        "words",
+        audio=_audio(samples, sampling_rate, label=label, follows=True, autoplay=autoplay),
+        words=placed,
+        ticks=[(f"{100 * t / seconds:.2f}", f"{t:g}") for t in np.arange(0, seconds * 0.97, step)],
+        width=round(110 * seconds),
+        way=direction(text),
+        marked=naskh(text),
+        font=font(text, language),
+        tag=language_of(language).tag,
+        **_wave(heard),
     )
-    return (
-        f'<div class="scroll" aria-hidden="true"><div class="timeline" style="min-width:{round(110 * seconds)}px">'
-        f'{_wave(np.asarray(samples, dtype=np.float32))}{bands}<i class="head"></i>{marks}</div></div>'
-    )
 
 
-def _band(word: Mapping[str, Any], span: str, seconds: float, way: str) -> str:
-    left, width = float(word["start"]) / seconds, (float(word["end"]) - float(word["start"])) / seconds
-    place = f"left:{100 * left:.2f}%;width:{100 * width:.2f}%"
-    name = f"<span>{escape(word['word'])}</span>"
-    return f'<span class="band ur" dir="{way}" {span} style="{place}">{name}</span>'
+def _placed(word: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """One word with its place on a timeline and what its button says and plays."""
+    start, end, sure = float(word["start"]), float(word["end"]), word.get("confidence")
+    return {
+        "word": word["word"],
+        "span": word_span(start, end),
+        "title": f"{start:.2f} to {end:.2f} s" + ("" if sure is None else f", confidence {float(sure):.2f}"),
+        "place": f"left:{100 * start / seconds:.2f}%;width:{100 * (end - start) / seconds:.2f}%",
+    }
 
 
-def _wave(samples: np.ndarray, bins: int = 600) -> str:
-    """Outline a recording as SVG in the colour of the text, so that it suits a light and a dark page."""
+def _wave(samples: np.ndarray, bins: int = 600) -> dict[str, Any]:
+    """Outline a recording for an SVG in the colour of the text, so that it suits a light and a dark page."""
     edges = np.linspace(0, len(samples), min(bins, len(samples)) + 1).astype(int)[:-1]
     top = 50 / max(float(np.abs(samples).max()), 1e-9)
     high, low = np.maximum.reduceat(samples, edges) * top, np.minimum.reduceat(samples, edges) * top
-    there = " ".join(f"{i},{50 - h:.0f}" for i, h in enumerate(high))
-    back = " ".join(f"{i},{50 - v:.0f}" for i, v in reversed(list(enumerate(low))))
-    box = f'viewBox="0 0 {max(len(edges) - 1, 1)} 100" preserveAspectRatio="none"'
-    return f'<svg class="wave" {box}><polygon points="{there} {back}"/></svg>'
+    there = [f"{i},{50 - h:.0f}" for i, h in enumerate(high)]
+    back = [f"{i},{50 - v:.0f}" for i, v in reversed(list(enumerate(low)))]
+    return {"outline": " ".join(there + back), "last": max(len(edges) - 1, 1)}
 
 
-def clip_button(samples: np.ndarray, text: str, sampling_rate: int = SAMPLING_RATE, *, label: str) -> str:
+def clip_button(samples: np.ndarray, text: str, sampling_rate: int = SAMPLING_RATE, *, label: str) -> Markup:
     """Make one small button that plays a short recording, for tables that hold many.
 
     Args:
@@ -227,14 +195,11 @@ def clip_button(samples: np.ndarray, text: str, sampling_rate: int = SAMPLING_RA
         sampling_rate: Samples per second.
         label: What a screen reader calls it, and the pointer's tip.
     """
-    uri = audio_uri(samples, sampling_rate)
-    span = f'data-start="0" data-end="{len(samples) / sampling_rate:.3f}"'
-    name = f'title="{escape(label)}" aria-label="{escape(label)}"'
-    return (
-        f'<span class="words" onclick="{escape(WORD_HANDLER)}">'
-        f'<audio preload="none" onplay="{escape(PLAY_HANDLER)}" src="{uri}"></audio>'
-        f'<button type="button" class="play" {span} {name}>{escape(text)}</button></span>'
-    )
+    most = PLAYER_SECONDS * sampling_rate
+    if len(samples) > most:
+        samples, text, label = samples[:most], f"{text} ({BEGINNING})", f"{label}, {BEGINNING}"
+    seconds = f"{len(samples) / sampling_rate:.3f}"
+    return render("clip", uri=audio_uri(samples, sampling_rate), seconds=seconds, text=text, label=label)
 
 
 def without_audio(markup: str) -> str:

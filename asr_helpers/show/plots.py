@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .figures import COLOURS, finish, label_letters, letter_label
+from .figures import COLOURS, axis_label, finish, letter_label
 
 __all__ = [
     "calibration",
     "confusions",
-    "ctc_frames",
     "histogram",
     "slices",
     "spectrogram",
@@ -27,36 +25,17 @@ LABEL_GAP = 0.075  # least distance of two labels, as a share of the height of a
 RANGE_DB = -70  # what lies further below the loudest point is drawn black
 
 
-def waveform(
-    samples: np.ndarray,
-    sampling_rate: int,
-    ax: Axes,
-    *,
-    words: Iterable[Mapping[str, Any]] = (),
-    title: str = "",
-) -> Axes:
-    """Draw a recording over time, and where its words lie.
+def waveform(samples: np.ndarray, sampling_rate: int, ax: Axes, *, title: str = "") -> Axes:
+    """Draw a recording over time.
 
     Args:
         samples: Mono audio, float, shape ``(samples,)``.
         sampling_rate: Samples per second.
         ax: Where to draw.
-        words: Mappings with ``start`` and ``end`` in seconds; drawn as numbered bands, since words are set
-            right to left while time runs left to right.
         title: What the picture shows.
     """
     times, low, high = _envelope(np.asarray(samples), sampling_rate)
     ax.fill_between(times, low, high, color=COLOURS[0], linewidth=0.4)
-    for number, word in enumerate(words):
-        start, end = float(word["start"]), float(word["end"])
-        ax.axvspan(start, end, color=COLOURS[4], alpha=0.45 if number % 2 else 0.2, linewidth=0)
-        ax.annotate(
-            str(number + 1),
-            ((start + end) / 2, 1.0),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            va="top",
-        )
     ax.set_xlim(0, len(samples) / sampling_rate)
     return finish(ax, title, "time (s)", "amplitude")
 
@@ -149,7 +128,7 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
         mark = "o" if split == "validation" or len(rows) == 1 else None
         ax.plot(rows["step"], rows["value"], styles.get(split, ":"), color=colour, marker=mark, ms=3.5)
         last = rows.iloc[-1]
-        ends.append((f" {split} {name}", last["step"], last["value"], colour))
+        ends.append((f"{split} {name}", last["step"], last["value"], colour))
         if split == "validation":
             best = rows.loc[rows["value"].idxmin()]
             ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
@@ -169,7 +148,7 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None
     place = -np.inf
     for label, step, value, colour in sorted(ends, key=lambda end: end[2]):
         place = max(value, place + least)
-        ax.annotate(label, (step, place), color=colour, va="center", annotation_clip=False)
+        ax.annotate(f" {axis_label(label)}", (step, place), color=colour, va="center", annotation_clip=False)
 
 
 def slices(
@@ -177,10 +156,6 @@ def slices(
     ax: Axes,
     *,
     label: str = "slice",
-    value: str = "value",
-    low: str = "low",
-    high: str = "high",
-    count: str = "utterances",
     overall: float | None = None,
     xlabel: str = "WER (%)",
     title: str = "",
@@ -188,26 +163,24 @@ def slices(
     """Draw an error rate with its interval for each part of the test set.
 
     Args:
-        frame: One row a slice; rates as fractions.
+        frame: One row a slice: ``value`` with its interval from ``low`` to ``high`` as fractions, and how many
+            ``utterances`` it has, which is written beside its name.
         ax: Where to draw.
         label: Column that names the slice.
-        value: Column of the rate.
-        low: Column of the interval's lower end.
-        high: Column of its upper end.
-        count: Column with the number of utterances, written beside the bar.
         overall: Rate over everything, drawn as a line.
         xlabel: What is drawn, with its unit.
         title: The finding.
     """
     places = np.arange(len(frame))[::-1]
-    rate = 100 * frame[value].to_numpy(float)
-    reach = np.abs(100 * frame[[low, high]].to_numpy(float).T - rate)
+    rate = 100 * frame["value"].to_numpy(float)
+    reach = np.abs(100 * frame[["low", "high"]].to_numpy(float).T - rate)
     ax.errorbar(rate, places, xerr=np.nan_to_num(reach), fmt="o", color=COLOURS[0], capsize=4, markersize=6)
     if overall is not None:
         ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
         ax.legend(frameon=False)
-    ax.set_yticks(places, [f"{n}  (n = {c:,})" for n, c in zip(frame[label], frame[count], strict=True)])
-    label_letters(ax.get_yticklabels())
+    ax.set_yticks(
+        places, [f"{axis_label(str(n))}  (n = {c:,})" for n, c in zip(frame[label], frame["utterances"], strict=True)]
+    )
     ax.set_ylim(-0.6, len(frame) - 0.4)
     ax.set_xlim(left=0)
     ax.grid(axis="x", alpha=0.3)
@@ -249,86 +222,13 @@ def calibration(
     return finish(ax, title, "confidence of the word", "share of words that are right")
 
 
-def ctc_frames(
-    log_probs: np.ndarray,
-    alphabet: Any,
-    frame_seconds: float,
-    ax: Axes,
-    *,
-    threshold: float = 0.05,
-    span: tuple[float, float] | None = None,
-    title: str = "",
-) -> Axes:
-    """Draw the probability of every token over time, and write the winner of every run of frames on it.
-
-    Args:
-        log_probs: Natural logarithms, shape ``(frames, tokens)``.
-        alphabet: What each column means (a `model.Alphabet`); the blank is drawn as the lowest row.
-        frame_seconds: Seconds from one frame to the next.
-        ax: Where to draw.
-        threshold: A token that never gets this probable is left out, so that the picture stays readable.
-        span: Seconds to show, from and to; all by default.
-        title: The finding.
-    """
-    tokens, blank = alphabet.tokens, alphabet.blank
-    first, last = _frame_span(len(log_probs), frame_seconds, span)
-    shares = np.exp(np.asarray(log_probs, dtype=np.float64)[first:last])
-    rows = [blank] + [t for t in range(shares.shape[1]) if t != blank and shares[:, t].max() >= threshold]
-    extent = (first * frame_seconds, last * frame_seconds, -0.5, len(rows) - 0.5)
-    picture = ax.imshow(
-        shares[:, rows].T, aspect="auto", origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1,
-        interpolation="nearest",
-    )  # fmt: skip
-    ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
-    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
-    label_letters(ax.get_yticklabels())
-    _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds, first)
-    return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
-
-
-def _frame_span(frames: int, frame_seconds: float, span: tuple[float, float] | None) -> tuple[int, int]:
-    if span is None:
-        return 0, frames
-    first = min(max(0, int(span[0] / frame_seconds)), max(0, frames - 1))
-    return first, max(first + 1, min(frames, int(np.ceil(span[1] / frame_seconds))))
-
-
-def _write_winners(
-    ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float, first: int
-) -> None:
-    """Write what collapsing keeps along the upper edge, with a line down to where it was seen.
-
-    A run of frames is one letter however long it lasts.
-    """
-    ax.set_ylim(-0.5, len(rows) + 0.9)
-    changes = np.flatnonzero(np.diff(best)) + 1
-    for run in np.split(np.arange(len(best)), changes):
-        token = int(best[run[0]])
-        if token == rows[0]:
-            continue
-        middle = (first + run[0] + len(run) / 2) * frame_seconds
-        ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
-        text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
-        text.set_color(COLOURS[1])
-        label_letters([text])
-
-
-def confusions(
-    counts: pd.DataFrame,
-    ax: Axes,
-    *,
-    title: str = "",
-    reference: str = "reference",
-    hypothesis: str = "hypothesis",
-) -> Axes:
+def confusions(counts: pd.DataFrame, ax: Axes, *, title: str = "") -> Axes:
     """Draw which letter was taken for which, as a matrix of counts.
 
     Args:
         counts: A square or oblong table: index = letter said, columns = letter predicted, cells = times.
         ax: Where to draw.
         title: The finding.
-        reference: Name of the rows.
-        hypothesis: Name of the columns.
     """
     cells = counts.to_numpy(float)
     ax.imshow(cells, cmap="Oranges", vmin=0, aspect="auto")
@@ -337,6 +237,5 @@ def confusions(
         ax.text(j, i, f"{cells[i, j]:.0f}", ha="center", va="center", fontsize=8, color=colour)
     ax.set_xticks(range(cells.shape[1]), [letter_label(str(c)) for c in counts.columns])
     ax.set_yticks(range(cells.shape[0]), [letter_label(str(c)) for c in counts.index])
-    label_letters([*ax.get_xticklabels(), *ax.get_yticklabels()])
     ax.tick_params(length=0, labelsize=12)
-    return finish(ax, title, hypothesis, reference)
+    return finish(ax, title, "hypothesis", "reference")

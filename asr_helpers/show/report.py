@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
+import matplotlib.pyplot as plt
+from IPython.display import display
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from asr_helpers.analysis.compare import Comparison
 from asr_helpers.storage import write_text
 
-from .figures import picture
-from .fragments import STYLE, Fragment, escape
-from .players import PLAY_HANDLER, WORD_HANDLER
+from .figures import Picture, picture
+from .fragments import Fragment
+from .markup import asset, element, escape, render
 from .tables import table
 
 __all__ = ["LIMIT_BYTES", "Section", "comparison_sections", "report_html", "verdict", "write_report"]
@@ -26,24 +30,9 @@ LIMIT_BYTES = 10_000_000  # what still goes through mail
 
 AUDIO = re.compile(r"<audio\b[^>]*>.*?</audio>", flags=re.DOTALL)
 
-LEFT_OUT = '<span class="note">(sound left out to keep the file small)</span>'
+FAILURE_LETTERS = 500  # of an error's text in the report
 
-PAGE_STYLE = """
-:root { color-scheme: light dark }
-body { margin: 0; background: #fff; color: #1b1f24; font: 16px/1.55 system-ui, "Segoe UI", "Noto Sans", sans-serif }
-main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1.2rem 4rem }
-h1 { font-size: 1.15rem; font-weight: 600; opacity: .75; margin: 0 0 .4rem }
-h2 { font-size: 1.3rem; margin: 2.6rem 0 .6rem; padding-top: .6rem; border-top: 1px solid rgba(128,128,128,.3) }
-.verdict { font-size: 1.7rem; line-height: 1.35; font-weight: 650; margin: .2rem 0 1rem; text-wrap: balance }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .92rem; margin: 0 }
-dt { opacity: .7 } dd { margin: 0; overflow-wrap: anywhere }
-nav { margin: 1.2rem 0 0; font-size: .95rem } nav a { margin-inline-end: 1.1rem; white-space: nowrap }
-a { color: #1f6fb8 }
-@media (prefers-color-scheme: dark) { body { background: #14171a; color: #e3e6e8 } a { color: #7cb9ee } }
-@media (max-width: 640px) { main { padding: 1rem .7rem 3rem } .verdict { font-size: 1.3rem } }
-@media print { body { background: #fff; color: #000 } nav { display: none } h2 { break-after: avoid }
-  main { max-width: none; padding: 0 } }
-"""
+LEFT_OUT = '<span class="note">(sound left out to keep the file small)</span>'
 
 
 @dataclass(frozen=True)
@@ -52,11 +41,54 @@ class Section:
 
     Attributes:
         title: What it answers.
-        content: In order: fragments of :mod:`asr_helpers.display`, figures, tables, or sentences.
+        content: In order: fragments of :mod:`asr_helpers.show`, figures, or sentences.
     """
 
     title: str
-    content: Sequence[Fragment | Figure | pd.DataFrame | str]
+    content: list[Fragment | Figure | str] = field(default_factory=list)
+
+    def show(self, *parts: Fragment | Figure | str) -> None:
+        """Show parts in the cell of a notebook, and keep them for the report."""
+        for part in map(_fragment, parts):
+            display(part)
+            self.content.append(part)
+
+
+class Report:
+    """The chapters of a report, as the cells of a notebook show them.
+
+    Attributes:
+        sections: What was shown so far, by chapter.
+        failed: Titles of the chapters of which something could not be shown.
+    """
+
+    def __init__(self) -> None:
+        self.sections: list[Section] = []
+        self.failed: list[str] = []
+
+    @contextmanager
+    def section(self, title: str) -> Iterator[Section]:
+        """Open a chapter, or open it again. What fails in it says so, here and in the report, and stops nothing else.
+
+        What it is for is only to be shown: hours of training should not end without a report because of a picture. The
+        traceback goes to the error output. A chapter in which nothing was kept is left out of the report.
+        """
+        section = next((s for s in self.sections if s.title == title), Section(title))
+        try:
+            yield section
+        except Exception as error:
+            traceback.print_exc()
+            plt.close("all")  # a picture drawn by half
+            self.failed.append(title)
+            section.show(_failure(error))
+        if section.content and section not in self.sections:
+            self.sections.append(section)
+
+
+def _failure(error: Exception) -> Fragment:
+    text = f"{type(error).__name__}: {error}"[:FAILURE_LETTERS]
+    mark = element("span", "✖ this could not be shown", class_="tag error")
+    return Fragment(element("p", mark + " " + escape(text), class_="note"), f"this could not be shown: {text}")
 
 
 def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, level: float = 0.95) -> str:
@@ -78,7 +110,7 @@ def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, 
     return sentence.replace(" %", "\u00a0%")  # a number and its unit stay on one line
 
 
-def comparison_sections(comparison: Comparison) -> list[Section]:
+def comparison_sections(comparison: Comparison, *, language: str = "none") -> list[Section]:
     """Chapters of the report on two runs: how large the difference is, and on which utterances it lies."""
     percent = dict.fromkeys(("a", "b", "difference", "low", "high", "b_better"), "{:.1%}")
     a, b = comparison.names
@@ -87,7 +119,7 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
     wins = f"{a} is better on {for_a} utterances, {b} on {for_b}, and {even} are even."
     return [
         Section("How large is the difference?", [table(comparison.rates, formats=percent), f"a is {a}, b is {b}."]),
-        Section("Who wins where?", [wins, table(changed, limit=50, cards=True)]),
+        Section("Who wins where?", [wins, table(changed, limit=50, language=language, cards=True)]),
     ]
 
 
@@ -130,35 +162,28 @@ def report_html(
     limit: int = LIMIT_BYTES,
 ) -> str:
     """Make the page that :func:`write_report` writes."""
-    bodies = ["".join(_html(part) for part in section.content) for section in sections]
-    links = "".join(f'<a href="#part-{i}">{escape(s.title)}</a> ' for i, s in enumerate(sections, 1))
-    small = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in (facts or {}).items())
-    parts = "".join(
-        f'<section><h2 id="part-{i}">{escape(s.title)}</h2>{body}</section>'
-        for i, (s, body) in enumerate(zip(sections, bodies, strict=True), 1)
-    )
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(_policy())}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{PAGE_STYLE}{STYLE}</style></head>"
-        f'<body><main class="asr-report"><header><h1>{escape(title)}</h1><p class="verdict">{escape(verdict)}</p>'
-        f'<dl>{small}</dl><nav aria-label="sections">{links}</nav></header>'
-        f'<div class="asr">{parts}</div></main></body></html>\n'
+    bodies = [Markup("").join(map(_held, section.content)) for section in sections]
+    page = render(
+        "report",
+        title=title,
+        verdict=verdict,
+        facts=facts or {},
+        sections=[{"title": s.title, "body": body} for s, body in zip(sections, bodies, strict=True)],
+        policy=_policy(),
     )
     sizes = {s.title: len(AUDIO.sub("", body)) for s, body in zip(sections, bodies, strict=True)}
-    return _within(page, limit, max(sizes, key=sizes.__getitem__, default=""))
+    return _within(str(page), limit, max(sizes, key=sizes.__getitem__, default=""))
 
 
-def _html(part: Fragment | Figure | pd.DataFrame | str) -> str:
-    if isinstance(part, Fragment):
-        return part.html
+def _held(part: Fragment | Figure | str) -> Markup:
+    part = _fragment(part)
+    return element("figure", part) if isinstance(part, Picture) else escape(part)
+
+
+def _fragment(part: Fragment | Figure | str) -> Fragment:
     if isinstance(part, Figure):
-        titles = [ax.get_title(loc="left") or ax.get_title() for ax in part.axes]
-        return f"<figure>{picture(part, alt='; '.join(t for t in titles if t) or 'plot').html}</figure>"
-    if isinstance(part, pd.DataFrame):
-        return table(part).html
-    return f"<p>{escape(part)}</p>"
+        return picture(part)
+    return Fragment(element("p", part), part) if isinstance(part, str) else part
 
 
 def _policy() -> str:
@@ -166,7 +191,7 @@ def _policy() -> str:
 
     Even a transcript that somehow got into the page as markup could neither run nor call out.
     """
-    handlers = " ".join(_hash(handler) for handler in (WORD_HANDLER, PLAY_HANDLER))
+    handlers = " ".join(_hash(handler) for handler in map(asset, ("play_word.js", "follow.js")))
     return (
         "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
         f"script-src 'unsafe-hashes' {handlers}; base-uri 'none'; form-action 'none'"

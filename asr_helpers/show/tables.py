@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from rapidfuzz.distance import Levenshtein
 
-from asr_helpers.audio.reading import read_audio
+from asr_helpers.audio.reading import SAMPLING_RATE
 
 from .aligned import aligned, legend
-from .fragments import Fragment, direction, escape, join, note, phrase
-from .players import beside_player, clip_button, read_player
+from .fragments import Fragment, direction, join, note, phrase, speech
+from .markup import element, escape, render
+from .players import PLAYER_SECONDS, beside_player, clip_button, read_beginning, read_player
 
-__all__ = ["picked", "prediction_table", "problem_table", "table", "utterance_table", "with_players"]
+__all__ = ["prediction_table", "problem_table", "table", "utterance_table", "with_players"]
 
 Format = str | Callable[[Any], str]
 
@@ -28,7 +30,8 @@ def table(
     caption: str = "",
     limit: int | None = None,
     formats: Mapping[str, Format] | None = None,
-    lang: str = "ur",
+    language: str = "none",
+    spoken: Collection[str] = (),
     cards: bool = False,
 ) -> Fragment:
     """Show a table: numbers to the right, Urdu right to left, everything escaped.
@@ -38,7 +41,9 @@ def table(
         caption: What the table says; shown above it.
         limit: Rows at most; a remark says how many are left out.
         formats: Column to format, as in ``{"wer": "{:.1%}"}`` or a function; for numbers and text alike.
-        lang: Language of right-to-left text.
+        language: Code of the language of what was said, where the table holds some of it.
+        spoken: Columns that hold nothing but what was said; elsewhere only text in a right-to-left script is
+            taken for it.
         cards: On a narrow screen show each row as a card, its last cell in full width.
 
     Returns:
@@ -47,12 +52,18 @@ def table(
     shown = frame if limit is None else frame.head(limit)
     formats = dict(formats or {})
     numeric = {c for c in shown.columns if pd.api.types.is_numeric_dtype(shown[c]) and shown[c].dtype != bool}
-    head = "".join(f'<th scope="col"{_side_class(shown[c], c in numeric)}>{_heading(c)}</th>' for c in shown)
-    rows = [_row(values, shown.columns, numeric, formats, lang) for values in shown.itertuples(index=False, name=None)]
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    markup = (
-        f'<div class="scroll"><table class="grid{" cards" * cards}">{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    markup = render(
+        "table",
+        caption=caption,
+        cards=cards,
+        head=[(_side(shown[c], c in numeric), str(c).replace("_", " ")) for c in shown],
+        rows=[
+            [
+                _cell(value, formats.get(name), name in numeric, speech if name in spoken else phrase, language)
+                for value, name in zip(values, shown.columns, strict=True)
+            ]
+            for values in shown.itertuples(index=False, name=None)
+        ],
     )
     parts = [Fragment(markup, _as_text(shown, caption, formats))]
     if len(shown) < len(frame):
@@ -60,31 +71,24 @@ def table(
     return join(parts)
 
 
-def _heading(column: object) -> str:
-    return escape(str(column).replace("_", " "))
-
-
-def _side_class(column: pd.Series, is_number: bool) -> str:
+def _side(column: pd.Series, is_number: bool) -> str | None:
     """Set a heading over its column: to the right where most cells are."""
     if is_number:
-        return ' class="num"'
+        return "num"
     sample = " ".join(v for v in column.head(20) if isinstance(v, str))
-    return ' class="rtl"' if direction(sample) == "rtl" else ""
+    return "rtl" if direction(sample) == "rtl" else None
 
 
-def _row(values: Sequence[Any], columns: Sequence[str], numeric: set[str], formats: dict, lang: str) -> str:
-    cells = (_cell(v, formats.get(c), c in numeric, lang) for v, c in zip(values, columns, strict=True))
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _cell(value: Any, form: Format | None, is_number: bool, lang: str) -> str:
+def _cell(
+    value: Any, form: Format | None, is_number: bool, mark: Callable[..., Markup], language: str
+) -> tuple[str | None, object]:
+    """On which side a cell stands, and what it holds."""
     if isinstance(value, Fragment):
-        return f"<td>{value.html}</td>"
+        return None, value
     text = _plain(value, form)
     if is_number:
-        return f'<td class="num">{escape(text)}</td>'
-    side = ' class="rtl"' if direction(text) == "rtl" else ""
-    return f"<td{side}>{phrase(text, lang=lang)}</td>"
+        return "num", text
+    return "rtl" if direction(text) == "rtl" else None, mark(text, language=language)
 
 
 def _plain(value: Any, form: Format | None) -> str:
@@ -114,12 +118,13 @@ def _as_text(frame: pd.DataFrame, caption: str, formats: dict) -> str:
     return f"{caption}\n{body}" if caption else body
 
 
-def problem_table(problems: pd.DataFrame, *, limit: int | None = 200) -> Fragment:
+def problem_table(problems: pd.DataFrame, *, limit: int | None = 200, language: str = "none") -> Fragment:
     """Show what the data check found: how often each check fired, then each problem with its advice.
 
     Args:
         problems: Columns ``severity``, ``check``, ``utterance``, ``value``, ``advice``.
         limit: Problems listed at most; errors come first.
+        language: Code of the language of the transcripts that they quote.
 
     Returns:
         Two tables, or one sentence if there is nothing to say.
@@ -132,8 +137,9 @@ def problem_table(problems: pd.DataFrame, *, limit: int | None = 200) -> Fragmen
     errors = int((ordered["severity"] == "error").sum())
     title = f"{_counted(errors, 'error')} and {_counted(len(ordered) - errors, 'warning')}"
     if len(counts) == len(ordered):  # every check fired once: counting them says nothing more
-        return table(marked[1], caption=title, limit=limit)
-    return join([table(marked[0], caption=title), table(marked[1], caption="What to do about each", limit=limit)])
+        return table(marked[1], caption=title, limit=limit, language=language)
+    each = table(marked[1], caption="What to do about each", limit=limit, language=language)
+    return join([table(marked[0], caption=title), each])
 
 
 def _counted(number: int, noun: str) -> str:
@@ -142,7 +148,7 @@ def _counted(number: int, noun: str) -> str:
 
 def _severity(name: str) -> Fragment:
     mark = {"error": "✖", "warning": "▲"}.get(name, "")
-    return Fragment(f'<span class="tag {escape(name)}">{mark} {escape(name)}</span>', name)
+    return Fragment(element("span", f"{mark} {name}", class_=f"tag {name}"), name)
 
 
 def utterance_table(
@@ -152,7 +158,7 @@ def utterance_table(
     columns: Sequence[str] = ("id", "speaker", "split", "seconds", "transcript"),
     limit: int = 20,
     caption: str = "",
-    lang: str = "ur",
+    language: str = "none",
 ) -> Fragment:
     """Show utterances, each with its player.
 
@@ -162,19 +168,14 @@ def utterance_table(
         columns: Columns to show, in this order; one that the table lacks is skipped.
         limit: Utterances at most: every player carries its sound, about 7 kB a second.
         caption: What the table says.
-        lang: Language of the transcripts.
+        language: Code of the language of the transcripts.
     """
     rows = utterances.head(limit)
     shown = rows[[c for c in columns if c in rows.columns and not rows[c].isna().all()]].copy()
     if corpus_root is not None:
         shown.insert(min(1, shown.shape[1]), "listen", _players(rows, corpus_root))
-    return table(shown, caption=caption, formats={"seconds": "{:.2f} s"}, lang=lang, cards=True)
-
-
-def picked(frame: pd.DataFrame, *, count: int, seed: int) -> pd.DataFrame:
-    """Draw rows by a seed, never the same row twice, in the order of the table."""
-    chosen = np.random.default_rng(seed).choice(len(frame), size=min(count, len(frame)), replace=False)
-    return frame.iloc[np.sort(chosen)]
+    formats = {"seconds": "{:.2f} s"}
+    return table(shown, caption=caption, formats=formats, language=language, spoken=["transcript"], cards=True)
 
 
 def prediction_table(
@@ -184,7 +185,7 @@ def prediction_table(
     limit: int = 20,
     worst_first: bool = True,
     caption: str = "",
-    lang: str = "ur",
+    language: str = "none",
 ) -> Fragment:
     """Show predictions under their references, worst first, each with its player.
 
@@ -196,7 +197,7 @@ def prediction_table(
         worst_first: Most word errors first, and among equals the larger share of wrong words; else as they
             come.
         caption: What the table says.
-        lang: Language of the text.
+        language: Code of the language of the text.
     """
     pairs = list(zip(predictions["reference"], predictions["hypothesis"], strict=True))
     rows = predictions.assign(
@@ -212,18 +213,18 @@ def prediction_table(
     for column in ("confidence", "speaker"):
         if column in top and not top[column].isna().all():
             shown[column] = top[column]
-    shown["reference over prediction"] = [_compared(row, corpus_root, lang) for row in top.to_dict("records")]
-    return join([table(shown, caption=caption, lang=lang, cards=True), legend()])
+    shown["reference over prediction"] = [_compared(row, corpus_root, language) for row in top.to_dict("records")]
+    return join([table(shown, caption=caption, language=language, cards=True), legend()])
 
 
-def _compared(row: Mapping[str, Any], corpus_root: str | Path | None, lang: str) -> Fragment:
+def _compared(row: Mapping[str, Any], corpus_root: str | Path | None, language: str) -> Fragment:
     """One prediction under its reference; with its player, where there is a corpus, each word plays itself."""
     if corpus_root is None:
-        return aligned(row["reference"], row["hypothesis"], lang=lang)
+        return aligned(row["reference"], row["hypothesis"], language=language)
     words = row.get("words")
     times = [] if words is None else words
-    both = aligned(row["reference"], row["hypothesis"], times=times, lang=lang)
-    return Fragment(beside_player(Path(corpus_root) / row["audio"], both.html), both.text)
+    both = aligned(row["reference"], row["hypothesis"], times=times, language=language)
+    return Fragment(beside_player(Path(corpus_root) / row["audio"], both), both.text)
 
 
 def with_players(
@@ -254,24 +255,24 @@ def with_players(
     for row in rows:
         ids = [row[column]] if isinstance(row[column], str) else list(row[column])[:most]
         parts = [_clip(i, known, Path(corpus_root), str(row.get("hypothesis") or ""), margin) for i in ids]
-        buttons.append(Fragment(" ".join(parts), ", ".join(map(str, ids))))
+        buttons.append(Fragment(Markup(" ").join(parts), ", ".join(map(str, ids))))
     return frame.assign(**{column: pd.Series(buttons, index=frame.index, dtype=object)})
 
 
-def _clip(name: str, known: pd.DataFrame, root: Path, wanted: str, margin: float) -> str:
+def _clip(name: str, known: pd.DataFrame, root: Path, wanted: str, margin: float) -> Markup:
     """A button for one utterance, or for the words wanted of it."""
     if name not in known.index:
         return escape(name)
-    try:
-        samples, rate = read_audio(root / known.at[name, "audio"])
-    except (OSError, ValueError) as error:
-        return f'<span class="note" title="{escape(error)}">{escape(name)}: no audio</span>'
     words = known.at[name, "words"] if "words" in known else None
     span = _find(wanted.split(), [] if words is None else list(words))
+    first, last = (max(0, span[0] - margin), span[1] + margin) if span else (0, PLAYER_SECONDS)
+    try:
+        samples = read_beginning(root / known.at[name, "audio"], seconds=last)
+    except (OSError, ValueError) as error:
+        return element("span", f"{name}: no audio", class_="note", title=error)
     if span:
-        first, last = max(0, round((span[0] - margin) * rate)), round((span[1] + margin) * rate)
-        samples = samples[first:last]
-    return clip_button(samples, f"▶ {name}", rate, label=f"{wanted or 'all'} in utterance {name}")
+        samples = samples[round(first * SAMPLING_RATE) : round(last * SAMPLING_RATE)]
+    return clip_button(samples, f"▶ {name}", label=f"{wanted or 'all'} in utterance {name}")
 
 
 def _find(wanted: list[str], words: list[Mapping[str, Any]]) -> tuple[float, float] | None:

@@ -6,21 +6,25 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
+from asr_helpers.show import players
+from asr_helpers.show.markup import asset
 from asr_helpers.show.players import (
     COMPRESSION,
+    PLAYER_SECONDS,
     audio_uri,
     beside_player,
     clip_button,
-    encode,
-    player,
+    read_beginning,
     read_player,
     without_audio,
     word_player,
     word_span,
 )
+from asr_helpers.show.tables import utterance_table, with_players
 
 RATE = 16_000
 
@@ -71,7 +75,7 @@ def test_a_second_takes_about_seven_kilobytes_of_page():
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros((2, 5))])
 def test_what_cannot_be_played_is_an_error(samples):
     with pytest.raises(ValueError, match="cannot be played"):
-        encode(samples)
+        audio_uri(samples)
 
 
 def test_nan_and_overload_are_played_as_silence_and_full_scale():
@@ -80,8 +84,8 @@ def test_nan_and_overload_are_played_as_silence_and_full_scale():
 
 
 def test_sound_loads_only_when_asked_for():
-    assert 'preload="none"' in player(clicks()) and "autoplay" not in player(clicks())
-    assert " autoplay " in player(clicks(), autoplay=True)
+    assert 'preload="none"' in word_player(clicks(), []) and "autoplay" not in word_player(clicks(), [])
+    assert " autoplay " in word_player(clicks(), [], autoplay=True)
 
 
 def test_labels_are_escaped():
@@ -89,24 +93,25 @@ def test_labels_are_escaped():
     reader = HTMLParser()
     reader.handle_starttag = lambda tag, attributes: seen.append((tag, dict(attributes)))
     label = '" onplay="alert(1)"><img src=x onerror=alert(1)>'
-    reader.feed(player(clicks(), label=label))
-    [(tag, attributes)] = seen
-    assert tag == "audio" and attributes["aria-label"] == label and "onplay" not in attributes
+    reader.feed(word_player(clicks(), [], label=label))
+    [attributes] = [attributes for tag, attributes in seen if tag == "audio"]
+    assert attributes["aria-label"] == label and "img" not in {tag for tag, _ in seen}
+    assert attributes["onplay"] == asset("follow.js")
 
 
 def test_words_are_buttons_with_their_times_in_reading_order():
     words = [{"word": "سلام", "start": 0.5, "end": 0.9, "confidence": 0.75}, {"word": "<b>", "start": 1.0, "end": 1.2}]
     markup = word_player(clicks(), words)
     buttons = re.findall(
-        r'<button type="button" class="play" (data-start=".*?" data-end=".*?") title="(.*?)">(.*?)<', markup
+        r'<button type="button" class="play" data-start="(.*?)" data-end="(.*?)" title="(.*?)">(.*?)<', markup
     )
-    assert [b[2] for b in buttons] == ["سلام", "&lt;b&gt;"]
-    assert buttons[0][0] == word_span(0.5, 0.9) and buttons[0][1] == "0.50 to 0.90 s, confidence 0.75"
+    assert [b[3] for b in buttons] == ["سلام", "&lt;b&gt;"]
+    assert buttons[0][:3] == ("0.470", "0.930", "0.50 to 0.90 s, confidence 0.75")
     assert 'dir="rtl"' in markup and "<b>" not in markup
 
 
 def test_a_word_at_the_start_does_not_begin_before_the_recording():
-    assert word_span(0.0, 0.2) == 'data-start="0.000" data-end="0.230"'
+    assert word_span(0.0, 0.2) == {"data-start": "0.000", "data-end": "0.230"}
 
 
 def test_the_timeline_puts_words_where_they_are_heard():
@@ -138,7 +143,57 @@ def test_a_bad_file_costs_one_row(tmp_path):
 
 
 def test_committed_markup_holds_no_sound():
-    markup = word_player(clicks(), [{"word": "کتاب", "start": 0.5, "end": 1.0}]) + player(clicks())
+    markup = word_player(clicks(), [{"word": "کتاب", "start": 0.5, "end": 1.0}]) + word_player(clicks(), [])
     bare = without_audio(markup)
     assert "<audio" not in bare and "base64" not in bare and "کتاب" in bare and bare.count("run the notebook") == 2
     assert "run the notebook" not in without_audio(clip_button(clicks(), "▶ 12", label="x"))
+
+
+@pytest.fixture
+def long(tmp_path):
+    """A recording of 31.5 s at another rate, with a click in each half second."""
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.tile(np.repeat([0.3, 0.0], 2_000), 63), 8_000)
+    return path
+
+
+def seconds_of(markup: str) -> list[float]:
+    return [len(decoded(uri)[0]) / RATE for uri in re.findall(r'src="(data:.*?)"', markup)]
+
+
+def test_players_hold_thirty_seconds_and_say_so(long):
+    samples = read_beginning(long)
+    words = [{"word": "early", "start": 1.0, "end": 1.4}, {"word": "late", "start": 31.0, "end": 31.4}]
+    rows = pd.DataFrame({"id": ["1"], "audio": [long.name], "transcript": ["x"], "seconds": [31.5]})
+    made = {
+        "file": read_player(long),
+        "beside": beside_player(long, "x"),
+        "words": word_player(samples, words),
+        "clip": clip_button(samples, "▶ 1", label="x"),
+        "table": utterance_table(rows, corpus_root=long.parent).html,
+    }
+    for name, markup in made.items():
+        assert seconds_of(markup) == [PLAYER_SECONDS] and "the first 30 s" in markup, name
+    assert re.findall(r"<button.*?>(.*?)</button>", made["words"]) == ["early"] and "late" in made["words"]
+    assert word_span(30.0, 30.4) == {} and word_span(29.9, 30.4)
+    short = word_player(samples[: 30 * RATE], words[:1])
+    assert seconds_of(short) == [30] and "the first" not in short
+
+
+def test_the_button_of_a_late_word_plays_that_word(long):
+    words = [{"word": "late", "start": 31.0, "end": 31.4}]
+    known = pd.DataFrame({"id": ["1"], "audio": [long.name], "words": [words]})
+    frame = pd.DataFrame({"hypothesis": ["late", None], "examples": [["1"], ["1"]]})
+    late, whole = with_players(frame, known, long.parent)["examples"]
+    assert seconds_of(late.html) == [pytest.approx(0.75, abs=0.001)] and "the first" not in late.html  # with margins
+    assert seconds_of(whole.html) == [PLAYER_SECONDS] and "the first 30 s" in whole.html
+
+
+def test_a_long_recording_is_not_decoded_to_its_end(monkeypatch):
+    def endless(path):
+        for _ in range(100):
+            yield np.zeros(RATE, dtype=np.int16)
+        raise AssertionError("decoded on")
+
+    monkeypatch.setattr(players, "read_blocks", endless)
+    assert len(read_beginning("x")) == 31 * RATE

@@ -8,12 +8,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from asr_helpers.analysis.compare import compare_runs
-from asr_helpers.show import figures
+from asr_helpers.show.figures import finish
 from asr_helpers.show.fragments import Fragment
-from asr_helpers.show.players import player, word_player
-from asr_helpers.show.report import LEFT_OUT, Section, comparison_sections, report_html, verdict, write_report
+from asr_helpers.show.players import word_player
+from asr_helpers.show.report import LEFT_OUT, Report, Section, comparison_sections, report_html, verdict, write_report
 from asr_helpers.show.tables import table
 
 VERDICT = verdict(wer=0.152, low=0.121, high=0.184, utterances=1_062, data="the sample corpus (synthetic speech)")
@@ -38,9 +40,10 @@ def test_the_verdict_comes_before_everything_else():
 
 
 def test_every_kind_of_content_is_held():
-    fig, ax = figures.figure()
+    fig = Figure()
+    ax = fig.subplots()
     ax.set_title("a finding", loc="left")
-    markup = page(Fragment("<b>x</b>", "x"), fig, pd.DataFrame({"col": ["سلام"]}), "a < sentence")
+    markup = page(Fragment("<b>x</b>", "x"), fig, table(pd.DataFrame({"col": ["سلام"]})), "a < sentence")
     for expected in ("<b>x</b>", 'alt="a finding"', 'dir="rtl"', "<p>a &lt; sentence</p>"):
         assert expected in markup
 
@@ -69,7 +72,7 @@ def test_the_policy_allows_exactly_the_handlers_that_the_page_has():
 
 
 def test_recordings_are_left_out_from_the_end(tmp_path):
-    rows = [Fragment(f"<p>row {i}</p>{player(TONE, label=str(i))}", "") for i in range(20)]
+    rows = [Fragment(f"<p>row {i}</p>{word_player(TONE, [], label=str(i))}", "") for i in range(20)]
     whole = len(page(*rows).encode())
     limit = whole - 30_000
     size = write_report(
@@ -78,7 +81,7 @@ def test_recordings_are_left_out_from_the_end(tmp_path):
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert size == (tmp_path / "report.html").stat().st_size <= limit
     assert re.findall(r'aria-label="(\d+)"', text) == [str(i) for i in range(20 - text.count(LEFT_OUT))]
-    assert text.count(LEFT_OUT) == 5  # of 7 kB each
+    assert text.count(LEFT_OUT) == 4  # of 8 kB each
     assert all(f"<p>row {i}</p>" in text for i in range(20))
 
 
@@ -106,3 +109,55 @@ def test_a_comparison_becomes_chapters_that_escape_what_was_said(tmp_path):
     assert size == len(page.encode("utf-8"))
     assert "new on 2" in page and "1 are even" in page
     assert "<img src=x" not in page and "&lt;img src=x" in page
+
+
+def test_a_part_that_fails_says_so_in_both_places_and_stops_nothing(capsys):
+    report = Report()
+    with report.section("Bad") as part:
+        part.show("before")
+        raise ValueError("<b>90</b>\u202e is not in list")
+    with report.section("Good") as part:
+        part.show(table(pd.DataFrame({"x": [1]})))
+    seen = capsys.readouterr()
+    assert "this could not be shown: ValueError: <b>90</b>" in seen.out and "Traceback" in seen.err
+    markup = report_html(title="t", verdict="v", sections=report.sections)
+    assert "<p>before</p>" in markup and "ValueError: &lt;b&gt;90&lt;/b&gt;⟨U+202E⟩ is not in list" in markup
+    assert "<table" in markup and [s.title for s in report.sections] == ["Bad", "Good"] and report.failed == ["Bad"]
+
+
+def test_a_picture_that_cannot_be_drawn_is_closed_and_said(capsys):
+    report = Report()
+    with report.section("Too large") as part:
+        figure, ax = plt.subplots(figsize=(1, 100_000))
+        ax.set_title("ten million dots")
+        part.show(figure)
+    assert report.failed == ["Too large"] and "Image size" in report.sections[0].content[0].text
+    assert plt.get_fignums() == []
+
+
+def test_a_section_may_be_opened_again_and_an_empty_one_is_left_out():
+    report = Report()
+    for sentence in ("first", "second"):
+        with report.section("Twice") as part:
+            part.show(sentence)
+        with report.section("Only for the notebook"):
+            pass
+    [section] = report.sections
+    assert [part.text for part in section.content] == ["first", "second"]
+
+
+def test_a_figure_is_drawn_once_and_names_itself(capsys):
+    figure, ax = plt.subplots()
+    finish(ax, "a finding")
+    report = Report()
+    with report.section("Figure") as part:
+        part.show(figure)
+    assert "[picture: a finding]" in capsys.readouterr().out
+    assert '<figure><img width="640" alt="a finding" src="data:image/png' in report_html(
+        title="t", verdict="v", sections=report.sections
+    )
+
+
+def test_interrupting_a_notebook_is_no_failed_part():
+    with pytest.raises(KeyboardInterrupt), Report().section("x"):
+        raise KeyboardInterrupt

@@ -1,0 +1,78 @@
+"""The files in ``templates`` as markup: fragments, style sheets, and the two handlers of the players."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from markupsafe import escape as _escape
+
+__all__ = ["asset", "element", "escape", "render", "visible"]
+
+
+def visible(text: str) -> str:
+    """Show what would otherwise be invisible or move its neighbours: control characters and direction marks.
+
+    Zero-width joiners stay: they shape Urdu words.
+    """
+    return text if text.isprintable() else "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    if code < 0x20 and character not in "\n\t":
+        return chr(0x2400 + code)
+    category = unicodedata.category(character)
+    if category == "Cc" and character not in "\n\t":
+        return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+    if category == "Cs" or (category == "Cf" and character not in "\u200c\u200d"):
+        return f"⟨U+{code:04X}⟩"
+    return character
+
+
+def _shown(value: Any) -> Any:
+    return value if hasattr(value, "__html__") else visible(str(value))
+
+
+def escape(value: object) -> Markup:
+    """Turn any value into text that HTML shows as it is, in an element and in a quoted attribute; markup stays."""
+    return _escape(_shown(value))
+
+
+# `finalize` comes before escaping: whatever a template is given is made visible and escaped, unless it is markup.
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader("asr_helpers.show"),
+    autoescape=True,
+    finalize=_shown,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+)
+
+
+@cache
+def asset(name: str) -> str:
+    """A style sheet or a handler without its comments, on one line: every output of a notebook carries the style.
+
+    The two handlers of the players are the same text everywhere, so that a page's security policy can name them by
+    their hashes. They are attributes and no script, because a widget runs the one and not the other.
+    """
+    source, _, _ = _ENVIRONMENT.loader.get_source(_ENVIRONMENT, name)
+    return " ".join(re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL).split())
+
+
+_ENVIRONMENT.globals["asset"] = asset
+
+
+def render(name: str, /, **values: Any) -> Markup:
+    """Fill a template of this package; strings are escaped, markup and fragments are held as they are."""
+    return Markup(_ENVIRONMENT.get_template(f"{name}.html").render(values))
+
+
+def element(tag: str, content: object = "", /, **attributes: object) -> Markup:
+    """Make one element; attributes that are empty are left out, and ``class_`` stands for ``class``."""
+    marks = "".join(f' {name.rstrip("_")}="{escape(value)}"' for name, value in attributes.items() if value)
+    return Markup(f"<{tag}{marks}>{escape(content)}</{tag}>")
