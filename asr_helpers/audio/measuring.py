@@ -11,8 +11,7 @@ import numpy as np
 import soundfile
 
 from . import mpeg
-from .files import missing_end
-from .reading import check_channel, decoded_blocks, open_recording
+from .recording import Recording
 
 __all__ = ["AudioMeasures", "measure"]
 
@@ -81,28 +80,36 @@ def measure(path: str | Path, *, channel: int | None = None) -> AudioMeasures:
     Source: frames and peak power, NIST's ``stnr`` (its documentation in the SPQA package); percentiles 95 and 15, the
         "popular choices" of ISIP's signal-to-noise tool (isip.piconepress.com, legacy software, signal_to_noise).
     """
-    file, frames = open_recording(path)
-    with file:
-        check_channel(path, file, channel)
-        meter = _Meter(frame=max(1, round(FRAME_SECONDS * file.samplerate)))
+    with Recording(path) as recording:
+        recording.check_channel(channel)
+        meter = _Meter(frame=max(1, round(FRAME_SECONDS * recording.sampling_rate)))
         broken = ""
         try:
-            for block in decoded_blocks(file):
+            for block in recording.blocks():
                 meter.add(block if channel is None or block.shape[1] == 1 else block[:, [channel]])
         except soundfile.LibsndfileError as error:
             broken = f"decoding breaks off ({error})"
-        truncated = mpeg.missing_frames(frames) if frames else missing_end(path)
-        truncated = truncated or broken or _shortfall(file, frames, meter.samples)
-        return meter.result(file.samplerate, file.channels, truncated)
+        truncated = _missing(recording, meter.samples) or broken or _shortfall(recording, meter.samples)
+        return meter.result(recording.sampling_rate, recording.channels, truncated)
 
 
-def _shortfall(file: soundfile.SoundFile, frames: mpeg.MpegScan | None, decoded: int) -> str:
+def _missing(recording: Recording, decoded: int) -> str:
+    """Say what the file's container lacks, by its own account."""
+    if recording.pages:
+        return recording.pages.broken
+    if recording.frames:
+        return mpeg.missing_frames(recording.frames)
+    return recording.extent.fault(decoded / recording.sampling_rate) if recording.extent else ""
+
+
+def _shortfall(recording: Recording, decoded: int) -> str:
     """Compare what decoded with the count in the header, or of an MP3's frames."""
-    promised, slack = (frames.total, frames.slack) if frames else (file.frames, 0)
-    missing = promised - decoded
+    found = recording.frames
+    promised, slack = (found.total, found.slack) if found else (recording.promised, 0)
+    missing, rate = promised - decoded, recording.sampling_rate
     if missing <= slack or promised >= UNKNOWN_FRAMES:
         return ""
-    return f"of {promised / file.samplerate:.2f} s the last {missing / file.samplerate:.2f} s do not decode"
+    return f"of {promised / rate:.2f} s the last {missing / rate:.2f} s do not decode"
 
 
 @dataclass

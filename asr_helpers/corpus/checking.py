@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from asr_helpers.audio.measuring import AudioMeasures, measure
-from asr_helpers.audio.reading import AudioError
+from asr_helpers.audio.recording import AudioError
 from asr_helpers.text.sentences import count_spoken_letters, sentence_key
 
 from .checks.duplicates import check_repeated_recordings, check_repeated_sentences
