@@ -25,6 +25,12 @@ BINS_PER_DB = 10
 
 BINS = (30 - int(FLOOR_DB)) * BINS_PER_DB  # up to +30 dBFS, for float files that go beyond full scale
 
+CELLS, DEPTH = 24, 30.0  # stretches of an envelope; dB
+
+ENVELOPE_SECONDS = 60  # of the beginning; an hour takes no more memory than this
+
+LEAST_CHANGE = 2.0  # dB, standard deviation of an envelope; noise and tones have less, read speech about 11
+
 UNKNOWN_FRAMES = 1 << 62  # libsndfile's count for a stream whose header does not say
 
 FULL_SCALE = 32766.5 / 32768  # the largest 16-bit sample after rounding
@@ -44,6 +50,8 @@ class AudioMeasures:
         clipped: Share of samples at or beyond full scale, 0 to 1.
         snr_db: Estimated speech-to-noise ratio (see `measure`).
         digest: SHA-256 (hex) of the decoded samples: equal for the same audio as WAV and as FLAC.
+        envelope: Level of ``CELLS`` equal stretches of the first minute in dB about their mean, at most ``DEPTH`` below
+            the loudest: what gain and container leave as it is. Empty where the level hardly changes.
         finite: False when a sample is NaN or infinite (possible in float files only).
         truncated: How the file breaks off, in words; ``""`` when it is whole.
     """
@@ -56,6 +64,7 @@ class AudioMeasures:
     clipped: float
     snr_db: float
     digest: str
+    envelope: tuple[float, ...]
     finite: bool
     truncated: str
 
@@ -126,6 +135,7 @@ class _Meter:
     finite: bool = True
     rest: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     histogram: np.ndarray = field(default_factory=lambda: np.zeros(BINS, dtype=np.int64))
+    powers: list[np.ndarray] = field(default_factory=list)
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def add(self, block: np.ndarray) -> None:
@@ -150,7 +160,10 @@ class _Meter:
         self.rest = mono[whole:]
 
     def _count(self, frames: np.ndarray) -> None:
-        decibels = 10 * np.log10(np.maximum(frames.var(axis=1), 10 ** (FLOOR_DB / 10)))
+        power = np.maximum(frames.var(axis=1), 10 ** (FLOOR_DB / 10))
+        if sum(map(len, self.powers)) < ENVELOPE_SECONDS / FRAME_SECONDS:
+            self.powers.append(power)
+        decibels = 10 * np.log10(power)
         bins = np.rint((decibels - FLOOR_DB) * BINS_PER_DB).astype(int)
         self.histogram += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
 
@@ -167,9 +180,21 @@ class _Meter:
             clipped=self.clipped / max(1, self.values),
             snr_db=self._level(SPEECH_SHARE) - self._level(NOISE_SHARE),
             digest=self.digest.hexdigest(),
+            envelope=self._envelope(),
             finite=self.finite,
             truncated=truncated,
         )
+
+    def _envelope(self) -> tuple[float, ...]:
+        """Average the power over equal stretches, which begin and end within frames."""
+        power = np.concatenate([*self.powers, np.zeros(0)])[: round(ENVELOPE_SECONDS / FRAME_SECONDS)]
+        if len(power) < CELLS:
+            return ()
+        sums = np.concatenate([[0.0], np.cumsum(power)])
+        edges = np.linspace(0, len(power), CELLS + 1)
+        level = 10 * np.log10(np.maximum(np.diff(np.interp(edges, np.arange(len(sums)), sums)), 1e-30))
+        level = np.maximum(level, level.max() - DEPTH)
+        return tuple((level - level.mean()).tolist()) if level.std() >= LEAST_CHANGE else ()
 
     def _rms_db(self) -> float:
         if not self.samples:

@@ -34,7 +34,7 @@ def split_utterances(
     """Assign every utterance to a split, whole groups at a time.
 
     Utterances of one sentence (compared by letters and digits only, see `sentence_key`) stay together, and so do
-    copies of one recording where the column ``digest`` is there; with ``by_speaker`` those of one speaker too, and
+    copies of one recording where the column ``recording`` is there; with ``by_speaker`` those of one speaker too, and
     then whatever is linked through either forms one group. A group's place depends on the seed and its text, not
     on the order of the rows nor on the process, so the same corpus is split alike everywhere.
 
@@ -43,7 +43,7 @@ def split_utterances(
     speaker, because two of them may be the same person.
 
     Args:
-        utterances: One row an utterance: ``id``, ``transcript``, ``speaker``; perhaps ``digest``.
+        utterances: One row an utterance: ``id``, ``transcript``, ``speaker``; perhaps ``recording``.
         validation: Share of the utterances for validation, 0 for none.
         test: Share of the utterances for test, 0 for none.
         seed: Decides which groups go where.
@@ -81,16 +81,16 @@ def shared_between_splits(utterances: pd.DataFrame, *, key: str | None = None) -
     """Count what each pair of splits has in common; zeros in the first row are what a fair test needs.
 
     Args:
-        utterances: One row an utterance: ``transcript``, ``speaker``, ``split``; perhaps ``digest``.
+        utterances: One row an utterance: ``transcript``, ``speaker``, ``split``; perhaps ``recording``.
         key: A column that says which sentences are the same, instead of the transcripts.
 
     Returns:
-        One row each for sentences, speakers and (with ``digest``) recordings: how many distinct ones there are, and
+        One row each for sentences, speakers and (with ``recording``) recordings: how many distinct ones there are, and
         how many of them each pair of splits shares.
     """
     columns = {"sentences": _sentences(utterances, key), "speakers": _known(utterances["speaker"])}
-    if "digest" in utterances:
-        columns["recordings"] = _known(utterances["digest"])
+    if "recording" in utterances:
+        columns["recordings"] = _known(utterances["recording"])
     rows = []
     for what, values in columns.items():
         members: dict[str, set[str]] = {name: set() for name in SPLITS}
@@ -121,8 +121,8 @@ def _links(utterances: pd.DataFrame, *, by_speaker: bool, by_sentence: bool, key
         if not any(speakers):
             raise CorpusError("by_speaker is set and no speaker is known; name a speakers file or column, or unset it")
         links.append([f"speaker {name}" for name in speakers])
-    if "digest" in utterances:
-        links.append([f"recording {digest}" if digest else "" for digest in _known(utterances["digest"])])
+    if "recording" in utterances:
+        links.append([f"recording {name}" if name else "" for name in _known(utterances["recording"])])
     return links
 
 
