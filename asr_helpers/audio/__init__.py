@@ -1,7 +1,8 @@
 """What is heard: recordings read as mono samples, and measured."""
 
 from .measuring import AudioMeasures, measure
-from .reading import SAMPLING_RATE, AudioError, read_audio
+from .reading import SAMPLING_RATE, read_audio
+from .recording import AudioError
 
 __all__ = [
     "SAMPLING_RATE",

@@ -11,8 +11,7 @@ import numpy as np
 import soundfile
 
 from . import mpeg
-from .files import missing_end
-from .reading import check_channel, decoded_blocks, open_recording
+from .recording import Recording
 
 __all__ = ["CLIPPED", "AudioMeasures", "measure"]
 
@@ -25,6 +24,12 @@ FLOOR_DB = -101.0  # dBFS; the rounding noise of 16 bits: 20 log10(2**-15 / sqrt
 BINS_PER_DB = 10
 
 BINS = (30 - int(FLOOR_DB)) * BINS_PER_DB  # up to +30 dBFS, for float files that go beyond full scale
+
+CELLS, DEPTH = 24, 30.0  # stretches of an envelope; dB
+
+ENVELOPE_SECONDS = 60  # of the beginning; an hour takes no more memory than this
+
+LEAST_CHANGE = 2.0  # dB, standard deviation of an envelope; noise and tones have less, read speech about 11
 
 UNKNOWN_FRAMES = 1 << 62  # libsndfile's count for a stream whose header does not say
 
@@ -47,6 +52,8 @@ class AudioMeasures:
         clipped: Share of samples at or beyond full scale, 0 to 1.
         snr_db: Estimated speech-to-noise ratio (see `measure`).
         digest: SHA-256 (hex) of the decoded samples: equal for the same audio as WAV and as FLAC.
+        envelope: Level of ``CELLS`` equal stretches of the first minute in dB about their mean, at most ``DEPTH`` below
+            the loudest: what gain and container leave as it is. Empty where the level hardly changes.
         finite: False when a sample is NaN or infinite (possible in float files only).
         truncated: How the file breaks off, in words; ``""`` when it is whole.
     """
@@ -59,6 +66,7 @@ class AudioMeasures:
     clipped: float
     snr_db: float
     digest: str
+    envelope: tuple[float, ...]
     finite: bool
     truncated: str
 
@@ -83,28 +91,36 @@ def measure(path: str | Path, *, channel: int | None = None) -> AudioMeasures:
     Source: frames and peak power, NIST's ``stnr`` (its documentation in the SPQA package); percentiles 95 and 15, the
         "popular choices" of ISIP's signal-to-noise tool (isip.piconepress.com, legacy software, signal_to_noise).
     """
-    file, frames = open_recording(path)
-    with file:
-        check_channel(path, file, channel)
-        meter = _Meter(frame=max(1, round(FRAME_SECONDS * file.samplerate)))
+    with Recording(path) as recording:
+        recording.check_channel(channel)
+        meter = _Meter(frame=max(1, round(FRAME_SECONDS * recording.sampling_rate)))
         broken = ""
         try:
-            for block in decoded_blocks(file):
+            for block in recording.blocks():
                 meter.add(block if channel is None or block.shape[1] == 1 else block[:, [channel]])
         except soundfile.LibsndfileError as error:
             broken = f"decoding breaks off ({error})"
-        truncated = mpeg.missing_frames(frames) if frames else missing_end(path)
-        truncated = truncated or broken or _shortfall(file, frames, meter.samples)
-        return meter.result(file.samplerate, file.channels, truncated)
+        truncated = _missing(recording, meter.samples) or broken or _shortfall(recording, meter.samples)
+        return meter.result(recording.sampling_rate, recording.channels, truncated)
 
 
-def _shortfall(file: soundfile.SoundFile, frames: mpeg.MpegScan | None, decoded: int) -> str:
+def _missing(recording: Recording, decoded: int) -> str:
+    """Say what the file's container lacks, by its own account."""
+    if recording.pages:
+        return recording.pages.broken
+    if recording.frames:
+        return mpeg.missing_frames(recording.frames)
+    return recording.extent.fault(decoded / recording.sampling_rate) if recording.extent else ""
+
+
+def _shortfall(recording: Recording, decoded: int) -> str:
     """Compare what decoded with the count in the header, or of an MP3's frames."""
-    promised, slack = (frames.total, frames.slack) if frames else (file.frames, 0)
-    missing = promised - decoded
+    found = recording.frames
+    promised, slack = (found.total, found.slack) if found else (recording.promised, 0)
+    missing, rate = promised - decoded, recording.sampling_rate
     if missing <= slack or promised >= UNKNOWN_FRAMES:
         return ""
-    return f"of {promised / file.samplerate:.2f} s the last {missing / file.samplerate:.2f} s do not decode"
+    return f"of {promised / rate:.2f} s the last {missing / rate:.2f} s do not decode"
 
 
 @dataclass
@@ -121,6 +137,7 @@ class _Meter:
     finite: bool = True
     rest: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     histogram: np.ndarray = field(default_factory=lambda: np.zeros(BINS, dtype=np.int64))
+    powers: list[np.ndarray] = field(default_factory=list)
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def add(self, block: np.ndarray) -> None:
@@ -145,7 +162,10 @@ class _Meter:
         self.rest = mono[whole:]
 
     def _count(self, frames: np.ndarray) -> None:
-        decibels = 10 * np.log10(np.maximum(frames.var(axis=1), 10 ** (FLOOR_DB / 10)))
+        power = np.maximum(frames.var(axis=1), 10 ** (FLOOR_DB / 10))
+        if sum(map(len, self.powers)) < ENVELOPE_SECONDS / FRAME_SECONDS:
+            self.powers.append(power)
+        decibels = 10 * np.log10(power)
         bins = np.rint((decibels - FLOOR_DB) * BINS_PER_DB).astype(int)
         self.histogram += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
 
@@ -162,9 +182,21 @@ class _Meter:
             clipped=self.clipped / max(1, self.values),
             snr_db=self._level(SPEECH_SHARE) - self._level(NOISE_SHARE),
             digest=self.digest.hexdigest(),
+            envelope=self._envelope(),
             finite=self.finite,
             truncated=truncated,
         )
+
+    def _envelope(self) -> tuple[float, ...]:
+        """Average the power over equal stretches, which begin and end within frames."""
+        power = np.concatenate([*self.powers, np.zeros(0)])[: round(ENVELOPE_SECONDS / FRAME_SECONDS)]
+        if len(power) < CELLS:
+            return ()
+        sums = np.concatenate([[0.0], np.cumsum(power)])
+        edges = np.linspace(0, len(power), CELLS + 1)
+        level = 10 * np.log10(np.maximum(np.diff(np.interp(edges, np.arange(len(sums)), sums)), 1e-30))
+        level = np.maximum(level, level.max() - DEPTH)
+        return tuple((level - level.mean()).tolist()) if level.std() >= LEAST_CHANGE else ()
 
     def _rms_db(self) -> float:
         if not self.samples:

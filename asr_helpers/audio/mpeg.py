@@ -12,7 +12,7 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MpegScan", "missing_frames", "scan", "with_length_tag"]
+__all__ = ["MpegScan", "length_tag", "missing_frames", "scan"]
 
 KILOBITS = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG-1, layer III
@@ -86,8 +86,8 @@ def missing_frames(found: MpegScan) -> str:
     return f"the last MP3 frame lacks {found.missing} bytes" if found.missing else ""
 
 
-def with_length_tag(data: bytes, found: MpegScan) -> bytes:
-    """Put a frame with a length tag before an MP3's own first frame, so that a decoder knows when to stop."""
+def length_tag(found: MpegScan) -> bytes:
+    """Make a frame with a length tag, to stand before an MP3's own first frame: a decoder then knows when to stop."""
     header = bytearray(found.header)
     header[1] |= 0x01  # no checksum follows
     offset = _tag_offset(found.header)
@@ -97,7 +97,7 @@ def with_length_tag(data: bytes, found: MpegScan) -> bytes:
         if length >= offset + 12:
             break
     tag = b"Info" + (1).to_bytes(4, "big") + found.frames.to_bytes(4, "big")  # flag 1: a count of frames follows
-    return bytes(header) + bytes(offset - 4) + tag + bytes(length - offset - 12) + data[found.start :]
+    return bytes(header) + bytes(offset - 4) + tag + bytes(length - offset - 12)
 
 
 def _scan(data: mmap.mmap) -> MpegScan | None:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from asr_helpers.audio.measuring import AudioMeasures, measure
-from asr_helpers.audio.reading import AudioError
+from asr_helpers.audio.recording import AudioError
+from asr_helpers.audio.sameness import copies
 from asr_helpers.text.sentences import count_spoken_letters
 
 from .checks.duplicates import check_repeated_recordings, check_repeated_sentences
@@ -35,6 +36,7 @@ MEASURES = {
     "clipped": "float64",
     "snr_db": "float64",
     "digest": "str",
+    "recording": "str",
 }
 
 MIN_SENTENCES = 10  # with tenths for validation and test, fewer leave a split empty
@@ -59,7 +61,8 @@ def measure_corpus(
 
     Returns:
         One row for each recording that could be read, in the corpus's order: the corpus's columns and `MEASURES`
-        (``digest`` is equal for equal samples); and the problems of unreadable, truncated and non-finite recordings.
+        (``digest`` is equal for equal samples, ``recording`` for copies of any gain and container too: it is the least
+        digest of them); and the problems of unreadable, truncated and non-finite recordings.
     """
     names = corpus.rows["id"].tolist()
     paths = [corpus.root / name for name in corpus.rows["audio"]]
@@ -73,10 +76,10 @@ def measure_corpus(
         measured = list(results)
     problems = [problem for pair in zip(names, measured, strict=True) for problem in _file_problems(*pair)]
     readable = np.array([isinstance(result, AudioMeasures) for result in measured], dtype=bool)
-    table = pd.DataFrame(
-        [[getattr(result, column) for column in MEASURES] for result in measured if isinstance(result, AudioMeasures)],
-        columns=list(MEASURES),
-    ).astype(MEASURES)
+    heard = [(result, path) for result, path in zip(measured, paths, strict=True) if isinstance(result, AudioMeasures)]
+    recordings = copies([result for result, _ in heard], [path for _, path in heard], channel=channel)
+    rows = [{**vars(result), "recording": name} for (result, _), name in zip(heard, recordings, strict=True)]
+    table = pd.DataFrame(rows, columns=list(MEASURES)).astype(MEASURES)
     return pd.concat([corpus.rows[readable].reset_index(drop=True), table], axis=1), problems
 
 

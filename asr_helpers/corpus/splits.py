@@ -32,7 +32,7 @@ def split_utterances(
     """Assign every utterance to a split, whole groups at a time.
 
     Utterances of one sentence (whose `sentence_key` is equal) stay together, and so do copies of one recording where
-    the column ``digest`` is there; with ``by_speaker`` those of one speaker too, and then whatever is linked through
+    the column ``recording`` is there; with ``by_speaker`` those of one speaker too, and then whatever is linked through
     either forms one group. A group's place depends on the seed and its key, not on the order of the rows nor on the
     process, so the same corpus is split alike everywhere.
 
@@ -41,7 +41,7 @@ def split_utterances(
     speaker, because two of them may be the same person.
 
     Args:
-        utterances: One row an utterance: ``id``, ``sentence_key``, ``speaker``; perhaps ``digest``.
+        utterances: One row an utterance: ``id``, ``sentence_key``, ``speaker``; perhaps ``recording``.
         validation: Share of the utterances for validation, 0 for none.
         test: Share of the utterances for test, 0 for none.
         seed: Decides which groups go where.
@@ -76,15 +76,15 @@ def shared_between_splits(utterances: pd.DataFrame) -> pd.DataFrame:
     """Count what each pair of splits has in common; zeros in the first row are what a fair test needs.
 
     Args:
-        utterances: One row an utterance: ``sentence_key``, ``speaker``, ``split``; perhaps ``digest``.
+        utterances: One row an utterance: ``sentence_key``, ``speaker``, ``split``; perhaps ``recording``.
 
     Returns:
-        One row each for sentences, speakers and (with ``digest``) recordings: how many distinct ones there are, and
+        One row each for sentences, speakers and (with ``recording``) recordings: how many distinct ones there are, and
         how many of them each pair of splits shares.
     """
     columns = {"sentences": _known(utterances["sentence_key"]), "speakers": _known(utterances["speaker"])}
-    if "digest" in utterances:
-        columns["recordings"] = _known(utterances["digest"])
+    if "recording" in utterances:
+        columns["recordings"] = _known(utterances["recording"])
     rows = []
     for what, values in columns.items():
         members: dict[str, set[str]] = {name: set() for name in SPLITS}
@@ -131,8 +131,8 @@ def _links(utterances: pd.DataFrame, *, by_speaker: bool) -> list[list[str]]:
         if not any(speakers):
             raise CorpusError("split_by_speaker is set and no speaker is known; give speakers_file or speaker_column")
         links.append([f"speaker {name}" for name in speakers])
-    if "digest" in utterances:
-        links.append([f"recording {digest}" if digest else "" for digest in _known(utterances["digest"])])
+    if "recording" in utterances:
+        links.append([f"recording {name}" if name else "" for name in _known(utterances["recording"])])
     return links
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 from tqdm import tqdm
 
-from asr_helpers.audio.reading import SAMPLING_RATE, AudioError, read_blocks
+from asr_helpers.audio.reading import SAMPLING_RATE, read_blocks
+from asr_helpers.audio.recording import AudioError
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_text

@@ -10,10 +10,11 @@ import soundfile
 from conftest import speech_like
 
 from asr_helpers.audio import measuring
-from asr_helpers.audio import reading as audio
-from asr_helpers.audio.files import kind_of_bytes, missing_end, suffix_of_bytes
+from asr_helpers.audio import recording as audio
+from asr_helpers.audio.files import kind_of_bytes, suffix_of_bytes
 from asr_helpers.audio.measuring import measure
-from asr_helpers.audio.reading import AudioError, from_int16, read_audio, to_int16
+from asr_helpers.audio.reading import from_int16, read_audio, to_int16
+from asr_helpers.audio.recording import AudioError
 
 FORMATS = {
     "wav": {},
@@ -201,29 +202,7 @@ def test_a_file_that_breaks_off_says_so(tmp_path, suffix, kept):
     assert found, "nothing was noticed"
 
 
-def test_a_truncated_wav_says_how_much_is_missing(tmp_path):
-    path = write(tmp_path / "x.wav", sine(2.0, 16_000))
-    path.write_bytes(path.read_bytes()[:-16_000])
-    assert missing_end(path) == "the header promises 2.00 s, the last 0.50 s are missing"
-
-
-def with_data_size(path, size):
-    data = bytearray(path.read_bytes())
-    start = data.index(b"data") + 4
-    data[start : start + 4] = struct.pack("<I", size)
-    path.write_bytes(data)
-    return path
-
-
-@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF])
-def test_a_streamed_wav_promises_nothing(tmp_path, size):
-    measures = measure(with_data_size(write(tmp_path / "x.wav", sine(1.0, 16_000)), size))
-    assert (measures.seconds, measures.truncated) == (1.0, "")
-
-
-def test_a_wav_whose_header_was_never_completed(tmp_path):
-    path = with_data_size(write(tmp_path / "x.wav", sine(1.0, 16_000)), 0)
-    assert measure(path).truncated == "the header was never completed: it says 0 s, and data follow"
+def test_an_empty_wav_is_whole(tmp_path):
     empty = write(tmp_path / "empty.wav", np.zeros(0, dtype="i2"))
     assert measure(empty).truncated == ""
     empty.write_bytes(empty.read_bytes() + b"LIST" + struct.pack("<I", 4) + b"INFO")
@@ -239,18 +218,6 @@ def test_a_streamed_flac_of_unknown_length_is_read_to_its_end(tmp_path):
     path.write_bytes(data)
     np.testing.assert_array_equal(read_audio(path)[0], expected)
     assert (measure(path).seconds, measure(path).truncated) == (20.0, "")
-
-
-def test_chunks_of_odd_length_and_rf64_are_walked(tmp_path):
-    path = write(tmp_path / "x.wav", sine(1.0, 16_000))
-    data = path.read_bytes()
-    start = data.index(b"data")
-    path.write_bytes(data[:start] + b"note" + struct.pack("<I", 3) + b"abc\0" + data[start:])
-    assert missing_end(path) == ""
-    path.write_bytes(path.read_bytes()[:-3200])
-    assert "the last 0.10 s are missing" in missing_end(path)
-    long = write(tmp_path / "long.wav", sine(1.0, 16_000), format="RF64")
-    assert missing_end(long) == ""
 
 
 @pytest.mark.parametrize(
@@ -272,12 +239,6 @@ def test_what_is_no_audio_is_named(tmp_path, name, data, says):
         measure(path)
     assert name in str(caught.value)
     assert caught.value.fix
-
-
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    for path in (tmp_path / "none.wav", tmp_path):
-        with pytest.raises(AudioError, match="no such file"):
-            read_audio(path)
 
 
 def test_decoding_that_breaks_off_is_an_error_when_reading(tmp_path):

@@ -335,7 +335,7 @@ def test_equal_utterances_have_no_spread_and_no_problem():
 # --- duplicates -----------------------------------------------------------------------------------------------------
 
 
-def utterances(transcripts, speakers=None, digests=None):
+def utterances(transcripts, speakers=None, recordings=None):
     count = len(transcripts)
     return with_keys(
         pd.DataFrame(
@@ -343,7 +343,7 @@ def utterances(transcripts, speakers=None, digests=None):
                 "id": [str(i) for i in range(1, count + 1)],
                 "transcript": transcripts,
                 "speaker": pd.Series(speakers or [None] * count, dtype="str"),
-                "digest": digests or [f"d{i}" for i in range(count)],
+                "recording": recordings or [f"d{i}" for i in range(count)],
                 "seconds": 1.0,
             }
         )
@@ -374,7 +374,7 @@ def test_transcripts_without_letters_are_not_the_same_sentence():
 
 def test_a_recording_copied_with_its_text_is_a_warning_with_another_an_error():
     lines = sentences(5)
-    table = utterances([*lines, lines[0], "دوسرا متن"], digests=["a", "b", "c", "d", "e", "a", "b"])
+    table = utterances([*lines, lines[0], "دوسرا متن"], recordings=["a", "b", "c", "d", "e", "a", "b"])
     assert named(check_repeated_recordings(table)) == [
         (WARNING, "same recording", "1"),
         (ERROR, "same recording, other text", "2"),

@@ -161,11 +161,11 @@ def test_speakers_who_share_sentences_are_one_group():
 
 
 def test_copies_of_a_recording_stay_together():
-    utterances = table(sentences(50), digest=[f"d{i % 25}" for i in range(50)])
+    utterances = table(sentences(50), recording=[f"d{i % 25}" for i in range(50)])
     utterances = with_split(utterances, seed=0, validation=0.2, test=0.2)
     shared = shared_between_splits(utterances).set_index("what")
     assert shared.loc["recordings"].tolist() == [25, 0, 0, 0]
-    unknown = split_utterances(table(sentences(50), digest=[None] * 50), seed=0)
+    unknown = split_utterances(table(sentences(50), recording=[None] * 50), seed=0)
     assert sizes(unknown) == {"train": 40, "validation": 5, "test": 5}
 
 
@@ -243,7 +243,7 @@ def test_chosen_sizes_are_the_closest_there_are():
 
 
 def test_the_table_of_what_is_shared_counts_by_hand():
-    utterances = table(["ا", "ا۔", "ب", "پ", "پ"], ["s", "t", "t", None, "t"], digest=list("xxyzz"))
+    utterances = table(["ا", "ا۔", "ب", "پ", "پ"], ["s", "t", "t", None, "t"], recording=list("xxyzz"))
     utterances["split"] = ["train", "test", "train", "validation", "test"]
     shared = shared_between_splits(utterances)
     assert shared.columns.tolist() == ["what", "distinct", "train & validation", "train & test", "validation & test"]

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 from tiny import tiny_model, tiny_processor
 
-from asr_helpers.audio.reading import AudioError, read_audio, to_int16
+from asr_helpers.audio.reading import read_audio, to_int16
+from asr_helpers.audio.recording import AudioError
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.decoding.beam_search import BeamSearch, Weights, write_language_model
 from asr_helpers.decoding.hypotheses import FrameClock, greedy

@@ -7,8 +7,9 @@ import pytest
 import soundfile
 from tiny import tiny_model, tiny_processor
 
-from asr_helpers.audio import reading as audio
-from asr_helpers.audio.reading import AudioError, read_audio, read_blocks, to_int16
+from asr_helpers.audio import recording as audio
+from asr_helpers.audio.reading import read_audio, read_blocks, to_int16
+from asr_helpers.audio.recording import AudioError
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.decoding.hypotheses import FrameClock, greedy
 from asr_helpers.decoding.inference import log_probs_of

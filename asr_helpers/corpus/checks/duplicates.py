@@ -41,24 +41,23 @@ def check_repeated_sentences(utterances: pd.DataFrame) -> list[Problem]:
 
 
 def check_repeated_recordings(utterances: pd.DataFrame) -> list[Problem]:
-    """Report recordings whose samples are equal: an error where their transcripts differ, as one must be wrong.
+    """Report copies of one recording: an error where their transcripts differ, as one must be wrong.
 
     Args:
-        utterances: ``id``, ``transcript``, ``sentence_key``, ``digest``, ``seconds``; those without length are passed
-            over.
+        utterances: ``id``, ``transcript``, ``sentence_key``, ``recording``, ``seconds``; empty ones are passed over.
     """
     heard = utterances[utterances["seconds"] > 0]
     problems = []
-    for rows in _groups(heard["digest"]):
+    for rows in _groups(heard["recording"]):
         same = heard.iloc[rows]
         if same["sentence_key"].nunique() == 1:
-            told = f"the samples of {listed(same['id'].iloc[1:])}, and its text"
+            told = f"the sound of {listed(same['id'].iloc[1:])}, and its text"
             advice = "keep one of them"
             problems.append(Problem(WARNING, "same recording", same["id"].iloc[0], told, advice))
             continue
         for name, text in zip(same["id"], same["transcript"], strict=True):
             others = [other for other in same["id"] if other != name]
-            told = f"{quoted(text)} has the samples of {listed(others)}, and another text"
+            told = f"{quoted(text)} has the sound of {listed(others)}, and another text"
             advice = "listen and keep the text that is said; the other recording is missing, or was overwritten"
             problems.append(Problem(ERROR, "same recording, other text", name, told, advice))
     return problems

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from asr_helpers.audio.measuring import CLIPPED
-from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.audio.reading import CANCELLED, LOUD, SAMPLING_RATE
 from asr_helpers.wording import listed
 
 from ..problems import ERROR, WARNING, Problem
@@ -64,7 +64,7 @@ def _zero_length(row: Any) -> Finding | None:
 def _silence(row: Any) -> Finding | None:
     if row.seconds == 0 or row.rms_db > SILENCE_DB:
         return None
-    hint = "; its channels may cancel each other: set channel to 0 or 1" if row.channels > 1 and row.peak > 0.01 else ""
+    hint = f"; {CANCELLED}" if row.channels > 1 and row.peak > LOUD else ""
     return f"{row.rms_db:.0f} dBFS", f"listen; record it again, or take it out with its transcript{hint}"
 
 
