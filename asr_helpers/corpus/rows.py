@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from .problems import ERROR, Problem
 
@@ -21,12 +23,14 @@ class Row:
         transcript: As written.
         speaker: As written; None where it is not known.
         where: Where a person finds this row: ``"line 17 of metadata.csv"``.
+        further: What else the corpus says of it, column → value as written.
     """
 
     audio: str
     transcript: str
     speaker: str | None
     where: str
+    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 def unique_ids(paths: list[str]) -> list[str]:
@@ -80,7 +84,7 @@ def keep_safe_rows(root: Path, rows: list[Row], ids: list[str]) -> tuple[list[tu
             advice = f"put the recording there or take {row.where} out{_similar(root / inside, listings)}"
             problems.append(Problem(ERROR, "missing file", name, row.audio, advice))
         else:
-            kept.append((name, Row(inside, row.transcript, row.speaker, row.where)))
+            kept.append((name, replace(row, audio=inside)))
     return kept, problems
 
 

@@ -7,9 +7,9 @@ import re
 import unicodedata
 from pathlib import Path
 
-from .problems import ERROR, WARNING, Problem
+from .problems import ERROR, WARNING, CorpusError, Problem
 
-__all__ = ["decode_text", "read_lines", "read_text", "split_lines"]
+__all__ = ["decode_text", "given_file", "read_lines", "read_text", "split_lines"]
 
 CODE_PAGES = ("cp1256", "iso8859-6", "cp1251", "cp1252")  # tried in this order; the likeliest for Urdu first
 
@@ -20,9 +20,23 @@ PEOPLE_SAY = {
     "cp1252": "Windows-1252 (Western)",
 }
 
+TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".jsonl")
+
 MOSTLY = 0.1  # share of lines that may be bad before the whole file counts as written in another encoding
 
 LINE_END = re.compile("\r\n|\r|\n")  # and no other: str.splitlines also splits at U+0085, U+2028 and form feeds
+
+
+def given_file(root: Path, name: str, parameter: str) -> Path:
+    """Find the file that a parameter names.
+
+    Raises:
+        CorpusError: It is not there; the text names the parameter and the text files that are.
+    """
+    if not (root / name).is_file():
+        there = [path.relative_to(root).as_posix() for path in sorted(root.glob("*.*")) if path.suffix in TEXT_SUFFIXES]
+        raise CorpusError(f"{parameter}: {name!r} is no file in {root}; there: {', '.join(there[:10]) or 'none'}")
+    return root / name
 
 
 def read_text(path: Path, name: str) -> tuple[str, list[Problem]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 from asr_helpers.audio.files import AUDIO_SUFFIXES, FOREIGN_SUFFIXES
 
 from ..problems import ERROR, WARNING, CorpusError, Problem
 from ..rows import Row
-from ..text_files import read_lines
+from ..text_files import given_file, read_lines
+from .layout import Layout, Reading
 
-__all__ = ["numbered_folder", "read_numbered"]
+__all__ = ["NUMBERED"]
 
 SPEAKERS_FILE = "speakers.txt"
 
@@ -24,9 +26,7 @@ NUMBER_AT_END = re.compile(r"(.*?)(\d+)", re.DOTALL)
 NUMBERED_LINE = 0.9  # share of lines that begin with their own number before it counts as a numbering
 
 
-def read_numbered(
-    root: Path, *, transcripts: str | None = None, speakers: str | None = None
-) -> tuple[list[Row], list[Problem]]:
+def _read(root: Path, *, transcripts_file: str = "", speakers_file: str = "") -> Reading:
     """Pair recordings with lines by number, 1-based, and report every number that has only one of the two.
 
     Recordings lie in the folder or in one subfolder; zero padding may differ from file to file, and a common prefix
@@ -35,8 +35,8 @@ def read_numbered(
 
     Args:
         root: The corpus folder.
-        transcripts: The text file, relative to the folder.
-        speakers: A text file whose line *n* names the speaker of recording *n*; ``speakers.txt`` is found by itself.
+        transcripts_file: The text file, relative to the folder.
+        speakers_file: A text file whose line *n* names recording *n*'s speaker; ``speakers.txt`` is found by itself.
 
     Returns:
         One row a recording that has a line, in the order of the numbers; and the problems of pairing and encoding.
@@ -44,28 +44,28 @@ def read_numbered(
     Raises:
         CorpusError: No recordings, or no single text file, can be found; the text names the candidates.
     """
-    folder = numbered_folder(root)
+    folder = _folder(root)
     if folder is None:
         raise CorpusError(f"{root} has no numbered recordings (1.wav, 2.wav, … or 0001.flac …), nor has a subfolder")
-    text = _text_file(root, folder, transcripts)
+    text = given_file(root, transcripts_file, "transcripts_file") if transcripts_file else _text_file(root, folder)
     lines, problems = read_lines(text, text.name)
-    names, more = _speaker_lines(root, folder, speakers)
+    names, more = _speaker_lines(root, folder, speakers_file)
     recordings, doubles = _by_number(folder, root)
     problems += more + doubles + _ignored(root, folder)
     problems += _unpaired(recordings, lines, text.name) + _numbering(lines, text.name)
-    if names is not None and len(names) != len(lines):
+    if names and len(names) != len(lines):
         told = f"{len(names)} lines for {len(lines)} transcripts"
         advice = "give every transcript its speaker's line; recordings beyond the end have no speaker"
         problems.append(Problem(WARNING, "speakers file", "", told, advice))
     rows = [
-        Row(path, lines[n - 1], _speaker(names, n), f"line {n} of {text.name}")
+        Row(path, lines[n - 1], names[n - 1] if n <= len(names) else None, f"line {n} of {text.name}")
         for n, path in recordings.items()
         if 1 <= n <= len(lines)
     ]
-    return rows, problems
+    return Reading(rows, problems)
 
 
-def numbered_folder(root: Path) -> Path | None:
+def _folder(root: Path) -> Path | None:
     """Find the folder that holds numbered recordings: ``root``, or one subfolder of it; None if there is none.
 
     Raises:
@@ -103,21 +103,15 @@ def _numbered_files(folder: Path) -> list[tuple[int, Path]]:
 
 def _by_number(folder: Path, root: Path) -> tuple[dict[int, str], list[Problem]]:
     """Give each number its recording (path below ``root``, POSIX); of several with one number the first, reported."""
-    candidates: dict[int, list[Path]] = defaultdict(list)
-    for number, path in _numbered_files(folder):
-        candidates[number].append(path)
-    problems = [
-        Problem(
-            ERROR,
-            "number twice",
-            paths[0].stem,
-            " and ".join(path.name for path in paths),
-            f"keep one recording for number {number}",
-        )
-        for number, paths in candidates.items()
-        if len(paths) > 1
-    ]
-    return {number: paths[0].relative_to(root).as_posix() for number, paths in candidates.items()}, problems
+    recordings: dict[int, str] = {}
+    problems = []
+    for number, same in groupby(_numbered_files(folder), key=lambda found: found[0]):
+        paths = [path for _, path in same]
+        recordings[number] = paths[0].relative_to(root).as_posix()
+        if len(paths) > 1:
+            told, advice = " and ".join(path.name for path in paths), f"keep one recording for number {number}"
+            problems.append(Problem(ERROR, "number twice", paths[0].stem, told, advice))
+    return recordings, problems
 
 
 def _ignored(root: Path, folder: Path) -> list[Problem]:
@@ -133,43 +127,28 @@ def _ignored(root: Path, folder: Path) -> list[Problem]:
     return [Problem(WARNING, "ignored recordings", "", told, advice)]
 
 
-def _text_file(root: Path, folder: Path, given: str | None) -> Path:
-    """Find the transcripts."""
+def _text_file(root: Path, folder: Path) -> Path:
+    """Find the transcripts: the one text file that is no README and the like."""
     candidates = [
         path
         for place in dict.fromkeys((root, folder))
         for path in _visible(place)
         if path.suffix.lower() == ".txt" and path.is_file() and not NOT_TRANSCRIPTS.fullmatch(path.stem)
     ]
-    names = ", ".join(path.relative_to(root).as_posix() for path in candidates) or "none"
-    if given is not None:
-        path = root / given
-        if not path.is_file():
-            raise CorpusError(f"transcripts: {given!r} is no file in {root}; text files there: {names}")
-        return path
     if len(candidates) != 1:
+        names = ", ".join(path.relative_to(root).as_posix() for path in candidates) or "none"
         raise CorpusError(
             f"{root} must hold one text file with a line for each recording; found: {names}. "
-            "Name the right one with the parameter transcripts"
+            "Name the right one with the parameter transcripts_file"
         )
     return candidates[0]
 
 
-def _speaker_lines(root: Path, folder: Path, given: str | None) -> tuple[list[str] | None, list[Problem]]:
+def _speaker_lines(root: Path, folder: Path, given: str) -> tuple[list[str], list[Problem]]:
     """Read the speakers' file, if there is one."""
-    places = [root / given] if given else [root / SPEAKERS_FILE, folder / SPEAKERS_FILE]
-    path = next((path for path in places if path.is_file()), None)
-    if path is None:
-        if given:
-            raise CorpusError(f"speakers: {given!r} is no file in {root}; correct the parameter or leave it out")
-        return None, []
-    return read_lines(path, path.name)
-
-
-def _speaker(names: list[str] | None, number: int) -> str | None:
-    if names is None or number > len(names):
-        return None
-    return names[number - 1].strip() or None
+    found = [place / SPEAKERS_FILE for place in (root, folder) if (place / SPEAKERS_FILE).is_file()]
+    path = given_file(root, given, "speakers_file") if given else next(iter(found), None)
+    return read_lines(path, path.name) if path else ([], [])
 
 
 def _unpaired(recordings: dict[int, str], lines: list[str], name: str) -> list[Problem]:
@@ -214,14 +193,9 @@ def _numbering(lines: list[str], name: str) -> list[Problem]:
 
 
 def _runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Join consecutive numbers (ascending) to (first, last)."""
-    runs: list[tuple[int, int]] = []
-    for n in sorted(numbers):
-        if runs and n == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], n)
-        else:
-            runs.append((n, n))
-    return runs
+    """Join consecutive numbers to (first, last)."""
+    runs = (list(run) for _, run in groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0]))
+    return [(run[0][1], run[-1][1]) for run in runs]
 
 
 def _span(first: int, last: int) -> str:
@@ -230,3 +204,6 @@ def _span(first: int, last: int) -> str:
 
 def _lines(first: int, last: int) -> str:
     return f"line {first}" if first == last else f"lines {first} to {last} ({last - first + 1})"
+
+
+NUMBERED = Layout("numbered", "numbered recordings and one text file", lambda root: _folder(root) is not None, _read)
