@@ -9,22 +9,25 @@ from typing import Any
 
 import pandas as pd
 
-from .problems import WARNING, Problem
+from asr_helpers.wording import listed
 
-__all__ = ["OWN_COLUMNS", "further_columns"]
+from .problems import WARNING, Problem
+from .rows import SURROGATE
+
+__all__ = ["LONGEST", "OWN_COLUMNS", "further_columns"]
 
 OWN_COLUMNS = frozenset(
     """
-    id audio transcript speaker seconds sampling_rate channels peak rms_db clipped snr_db digest split text labels
-    raw_reference reference hypothesis confidence words beam_hypothesis letters_per_second
+    id audio transcript speaker seconds sampling_rate channels peak rms_db clipped snr_db digest split sentence_key text
+    labels     raw_reference reference hypothesis confidence words beam_hypothesis letters_per_second
     """.split()  # noqa: SIM905 - what notebooks 01 to 05 call their own columns
 )
 
 MOST = 50  # columns; a file whose every line has names of its own would fill the memory
 
-NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII)  # 007 is a name
+LONGEST = 1_000  # characters of a value; a longer one is cut
 
-SURROGATE = re.compile("[\ud800-\udfff]")
+NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII)  # 007 is a name
 
 
 def further_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, pd.Series], list[Problem]]:
@@ -54,7 +57,7 @@ def further_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, pd.Ser
             while own in OWN_COLUMNS or own in kept:
                 own = f"corpus_{own}"
             kept[own] = column
-    told = [f"{', '.join(nested[:10])}: lists or objects"] if nested else []
+    told = [f"{listed(nested, most=10)}: lists or objects"] if nested else []
     told += [f"{len(names) - MOST} columns after the first {MOST}"] if len(names) > MOST else []
     advice = "they are not kept; give each utterance one text or number"
     return kept, [Problem(WARNING, "further columns", "", what, advice) for what in told]
@@ -65,7 +68,7 @@ def _said(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
     said = str(value).lower() if isinstance(value, bool) else str(value)
-    return SURROGATE.sub("\ufffd", said).strip() or None
+    return SURROGATE.sub("\ufffd", said[:LONGEST]).strip() or None
 
 
 def _typed(values: list[str | None]) -> pd.Series:

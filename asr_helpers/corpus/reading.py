@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from .further import further_columns
+from asr_helpers.wording import listed
+
+from .further import LONGEST, further_columns
 from .layouts.layout import Layout, Reading
 from .layouts.registry import LAYOUTS
 from .layouts.saved import looks_like_hub_id
 from .problems import CorpusError, Problem
-from .rows import keep_safe_rows, unique_ids
+from .rows import keep_safe_rows
 
 __all__ = ["Corpus", "find_layout", "read_corpus"]
 
@@ -31,12 +34,14 @@ class Corpus:
             file that exists and lies within), ``transcript`` (as written), ``speaker`` (missing where unknown), and the
             corpus's further columns.
         problems: What was wrong with reading: counts, gaps, encoding, paths; in the order of the files.
+        told: Where transcripts and speakers were found, for people to check.
     """
 
     root: Path
     layout: str
     rows: pd.DataFrame
     problems: list[Problem]
+    told: str = ""
 
     @property
     def further(self) -> list[str]:
@@ -67,17 +72,32 @@ def read_corpus(source: str | Path, *, layout: str = "auto", cache_dir: Path | N
     """
     if layout not in ("auto", *LAYOUTS):
         raise CorpusError(f"layout is {layout!r}; use 'auto', {', '.join(map(repr, LAYOUTS))}")
-    root = Path(source).expanduser()
-    chosen = find_layout(source) if layout == "auto" else LAYOUTS[layout]
-    if not root.is_dir() and not chosen.on_hub:
-        raise CorpusError(f"there is no folder {root}; correct the path (it is taken from {Path.cwd()})")
-    given: dict[str, Any] = {name: value for name, value in options.items() if value}
-    if strange := sorted(given.keys() - set(chosen.options)):
-        told = f"{strange[0]} is {given[strange[0]]!r}, and the layout {chosen.name} knows no such parameter"
-        raise CorpusError(f"{told}, but {', '.join(chosen.options)}; leave it empty, or name another layout")
-    if cache_dir and chosen.on_hub:
-        given["cache_dir"] = cache_dir
-    return _corpus(root, chosen, chosen.read(root if root.is_dir() else source, **given))
+    try:
+        chosen = find_layout(source) if layout == "auto" else LAYOUTS[layout]
+        root = _folder(source)
+        if root is None and not chosen.on_hub:
+            raise CorpusError(f"there is no folder {source}; correct the path (it is taken from {Path.cwd()})")
+        given: dict[str, Any] = {name: value for name, value in options.items() if value}
+        if strange := sorted(given.keys() - set(chosen.options)):
+            told = f"{strange[0]} is {given[strange[0]]!r}, and the layout {chosen.name} knows no such parameter"
+            raise CorpusError(f"{told}, but {', '.join(chosen.options)}; leave it empty, or name another layout")
+        if cache_dir and chosen.on_hub:
+            given["cache_dir"] = cache_dir
+        return _corpus(chosen, chosen.read(root or source, **given), root)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or source
+        raise CorpusError(f"{where} cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+def _folder(source: str | Path) -> Path | None:
+    """The folder that is meant, if it is one."""
+    try:
+        root = Path(source).expanduser()
+        return root if root.is_dir() else None
+    except RuntimeError as error:  # the home of nobody
+        raise CorpusError(f"{source}: {error}; write the whole path") from error
 
 
 def find_layout(source: str | Path) -> Layout:
@@ -86,31 +106,33 @@ def find_layout(source: str | Path) -> Layout:
     Raises:
         CorpusError: It is neither a folder nor a Hub id, or the folder holds no known layout.
     """
-    root = Path(source).expanduser()
-    if not root.is_dir():
-        if root.exists():
-            raise CorpusError(f"{root} is a file; give the folder that holds the recordings")
+    root = _folder(source)
+    if root is None:
+        if Path(source).exists():
+            raise CorpusError(f"{source} is a file; give the folder that holds the recordings")
         if looks_like_hub_id(str(source)):
             return next(layout for layout in LAYOUTS.values() if layout.on_hub)
-        raise CorpusError(f"there is no folder {root}; correct the path (it is taken from {Path.cwd()})")
+        raise CorpusError(f"there is no folder {source}; correct the path (it is taken from {Path.cwd()})")
     for layout in LAYOUTS.values():
         if layout.recognise(root):
             return layout
-    there = ", ".join(sorted(path.name for path in root.iterdir())[:6]) or "nothing"
+    there = listed(sorted(path.name for path in root.iterdir()))
     known = "; ".join(layout.holds for layout in LAYOUTS.values())
-    raise CorpusError(f"{root} holds no known layout ({known}); it has {there}")
+    raise CorpusError(f"{root} holds no known layout ({known}); in it: {there}")
 
 
-def _corpus(root: Path, layout: Layout, reading: Reading) -> Corpus:
+def _corpus(layout: Layout, reading: Reading, root: Path | None) -> Corpus:
     """Give rows ids, keep those whose recording is there and within the folder."""
-    root = reading.root or root
-    kept, left_out = keep_safe_rows(root, reading.rows, unique_ids([row.audio for row in reading.rows]))
+    root = reading.root or root or Path()
+    kept, left_out = keep_safe_rows(root, reading.rows)
     own = {
         "id": [name for name, _ in kept],
         "audio": [row.audio for _, row in kept],
         "transcript": [row.transcript for _, row in kept],
-        "speaker": [(row.speaker or "").strip() or None for _, row in kept],
+        "speaker": [(row.speaker or "").strip()[:LONGEST] or None for _, row in kept],
     }
     further, odd = further_columns([row.further for _, row in kept])
     frame = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in own.items()} | further)
-    return Corpus(root=root, layout=layout.name, rows=frame, problems=reading.problems + odd + left_out)
+    return Corpus(
+        root=root, layout=layout.name, rows=frame, problems=reading.problems + odd + left_out, told=reading.told
+    )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_helpers.wording import listed, quoted
+
 from .problems import ERROR, CorpusError, Problem
-from .rows import Row
+from .rows import SURROGATE, Row
 from .text_files import read_text, split_lines
 
-__all__ = ["Table", "read_table", "table_rows", "tsv_header"]
+__all__ = ["Table", "as_table", "read_table", "table_rows"]
 
 TEXT_COLUMNS = ("transcription", "transcript", "sentence", "text", "normalized_text", "raw_transcription")
 
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id", "reader_id", "reader")
 
-SURROGATE = re.compile("[\ud800-\udfff]")
+OPEN = 'a quotation mark (") opens a field and nothing closes it'
+
+FIELD_LINES = 20  # lines that a quoted field may go over; beyond, a quotation mark was left open
 
 Record = tuple[str, dict[str, Any]]  # where it stands, column → value
 
@@ -41,17 +44,57 @@ class Table:
     records: list[Record]
 
 
-def read_table(path: Path, name: str) -> tuple[Table, list[Problem]]:
-    """Read a ``.csv``, ``.tsv`` (tab-separated, no quoting) or ``.jsonl`` file; bad lines become problems."""
-    text, problems = read_text(path, name)
-    if path.suffix == ".jsonl":
-        records = list(_json_records(text, name, problems))
-        return Table(name, list(dict.fromkeys(column for _, record in records for column in record)), records), problems
-    quoting = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if path.suffix == ".tsv" else {}
-    return _csv_table(csv.reader(io.StringIO(text, newline=""), **quoting), name, problems), problems
+def read_table(root: Path, name: str) -> tuple[Table, list[Problem]]:
+    """Read a table of the corpus ``root``; bad lines become problems, and every other line is kept.
+
+    ``.json`` and ``.jsonl`` hold one JSON object a line, ``.tsv`` is separated by tabs and knows no quotation marks,
+    everything else is CSV.
+
+    Raises:
+        CorpusError: The file cannot be read, has no row that can be used, or two columns of one name.
+    """
+    text, problems = read_text(root, name)
+    lines = split_lines(text)
+    if name.endswith((".json", ".jsonl")):
+        numbered = [(f"line {n} of {name}", line) for n, line in enumerate(lines, start=1) if line.strip()]
+        objects = [(where, _json_object(line)) for where, line in numbered]
+        columns = list(dict.fromkeys(key for _, value in objects if isinstance(value, dict) for key in value))
+        return _checked(name, columns, objects, problems)
+    fields = ((n, line.split("\t")) for n, line in enumerate(lines, start=1)) if name.endswith(".tsv") else _csv(lines)
+    return as_table(name, [(f"line {n} of {name}", found) for n, found in fields], problems)
 
 
-def table_rows(table: Table, *, audio: str, text: str, speaker: str, locate: Callable[[str], str] = str) -> list[Row]:
+def as_table(
+    name: str, rows: Iterable[tuple[str, list[str] | str]], problems: list[Problem]
+) -> tuple[Table, list[Problem]]:
+    """Lay out separated fields, the first row being the header.
+
+    Args:
+        name: What problems call the file.
+        rows: Where each stands, and its fields, or why it has none.
+        problems: What was wrong with the file so far.
+
+    Raises:
+        CorpusError: As `read_table`.
+    """
+    told = [(where, fields) for where, fields in rows if isinstance(fields, str) or any(map(str.strip, fields))]
+    if not told or isinstance(told[0][1], str):
+        raise CorpusError(f"{name} has no header ({told[0][1] if told else 'it is empty'}); name the columns in line 1")
+    header = [column.strip() for column in told[0][1]]
+    twice = [column for column, times in Counter(header).items() if times > 1 and column]
+    if twice:
+        raise CorpusError(f"{name} has two columns {listed(map(repr, twice), most=10)}; rename one, or take it out")
+    records: list[tuple[str, dict[str, Any] | str]] = []
+    for where, fields in told[1:]:
+        if isinstance(fields, list) and len(fields) != len(header):
+            fields = f"{len(fields)} fields, the header has {len(header)}: {quoted(' | '.join(fields), 60)}"
+        records.append((where, fields if isinstance(fields, str) else dict(zip(header, fields, strict=True))))
+    return _checked(name, header, records, problems)
+
+
+def table_rows(
+    table: Table, *, audio: str, text: str, speaker: str, locate: Callable[[str], str] = str
+) -> tuple[list[Row], list[Problem]]:
     """Lay out a table's records as rows; what is in no column of ours is kept as further columns.
 
     Args:
@@ -61,22 +104,28 @@ def table_rows(table: Table, *, audio: str, text: str, speaker: str, locate: Cal
         speaker: The column with the speaker; empty: the first known name (`SPEAKER_COLUMNS`), if any.
         locate: Turns a name that is not empty into a path below the corpus folder.
 
+    Returns:
+        The rows, and a problem for each record that holds something else than text where text belongs.
+
     Raises:
-        CorpusError: A column is not there; the text names those that are.
+        CorpusError: A column is not there, the text names those that are; or no record can be used.
     """
     audio = _pick(table, (audio,), "layout")
     words = _pick(table, (text,) if text else [name for name in TEXT_COLUMNS if name != audio], "text_column")
     known = next((name for name in SPEAKER_COLUMNS if name in table.columns), None)
     who = _pick(table, (speaker,), "speaker_column") if speaker else known
-    rows = []
+    rows: list[Row] = []
+    problems: list[Problem] = []
     for where, record in table.records:
-        name = _text(record.get(audio))
+        name, said, speaks = (record.get(column) for column in (audio, words, who))
+        odd = _odd(words, said, str) or _odd(audio, name, str) or _odd(who, speaks, (str, int, float))
+        if odd:
+            problems.append(_unreadable(where, f"{odd}, where text belongs"))
+            continue
         further = {column: value for column, value in record.items() if column not in (audio, words, who)}
-        row = Row(
-            locate(name) if name.strip() else name, _text(record.get(words)), _text(record.get(who)), where, further
-        )
-        rows.append(row)
-    return rows
+        name = _text(name)
+        rows.append(Row(locate(name) if name.strip() else name, _text(said), _text(speaks), where, further))
+    return rows, _unless_all(problems, len(table.records), table.name)
 
 
 def _pick(table: Table, wanted: Sequence[str], parameter: str) -> str:
@@ -84,67 +133,94 @@ def _pick(table: Table, wanted: Sequence[str], parameter: str) -> str:
     for column in wanted:
         if column in table.columns:
             return column
-    has = ", ".join(map(repr, table.columns)) or "no columns"
     hint = " (are the fields separated by commas?)" if len(table.columns) == 1 and table.name.endswith(".csv") else ""
-    lacks = " or ".join(map(repr, wanted))
+    has, lacks = listed(map(repr, table.columns), most=10), " or ".join(map(repr, wanted))
     raise CorpusError(f"{table.name} has no column {lacks}: it has {has}{hint}; see the parameter {parameter}")
 
 
-def tsv_header(path: Path) -> list[str]:
-    """Read the column names of a tab-separated file, and no more of it."""
-    with open(path, "rb") as file:
-        line = file.readline(1 << 16)
-    return line.decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t")
+def _checked(
+    name: str, columns: list[str], records: Sequence[tuple[str, dict[str, Any] | str]], problems: list[Problem]
+) -> tuple[Table, list[Problem]]:
+    """Make a table of the records that are some, and problems of those that say why they are none."""
+    if not records:
+        told = f"only a header ({listed(map(repr, columns), most=10)})" if columns else "nothing in it"
+        raise CorpusError(f"{name} has {told}; write a line for each recording")
+    bad = [_unreadable(where, why) for where, why in records if isinstance(why, str)]
+    good = [(where, record) for where, record in records if isinstance(record, dict)]
+    return Table(name, columns, good), problems + _unless_all(bad, len(records), name)
 
 
-def _csv_table(reader: Any, name: str, problems: list[Problem]) -> Table:
-    """Read a table with a header; rows with too many or too few fields become problems."""
-    header: list[str] = []
-    records = []
-    while True:
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            advice = f"repair line {reader.line_num} of {name}"
-            problems.append(Problem(ERROR, "unreadable row", f"line {reader.line_num} of {name}", str(error), advice))
-            continue
-        if fields is None:
-            return Table(name, header, records)
-        if not header:
-            header = [field.strip() for field in fields]
-        elif any(field.strip() for field in fields):
-            where = f"line {reader.line_num} of {name}"
-            if len(fields) != len(header):
-                told = f"{len(fields)} fields, the header has {len(header)}: {_short(fields)}"
-                advice = "a separator within a field, or one that is missing; repair the row"
-                problems.append(Problem(ERROR, "unreadable row", where, told, advice))
-            else:
-                records.append((where, dict(zip(header, fields, strict=True))))
+def _unreadable(where: str, why: str) -> Problem:
+    return Problem(ERROR, "unreadable row", where, why, "repair the row: every field in its column, every value a text")
 
 
-def _json_records(text: str, name: str, problems: list[Problem]) -> Iterator[Record]:
-    """Yield the records of a JSON Lines file; lines that are no JSON object become problems."""
-    for number, line in enumerate(split_lines(text), start=1):
-        if not line.strip():
-            continue
-        where = f"line {number} of {name}"
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(ERROR, "unreadable row", where, str(error), "repair the line: one JSON object"))
-            continue
-        if isinstance(record, dict):
-            yield where, record
-        else:
-            advice = 'write an object: {"file_name": …, "transcription": …}'
-            problems.append(Problem(ERROR, "unreadable row", where, _short([line]), advice))
+def _unless_all(problems: list[Problem], total: int, name: str) -> list[Problem]:
+    """Stop where every row has a problem: it is the file's, and said once.
+
+    Raises:
+        CorpusError: So it is.
+    """
+    if total and len(problems) == total:
+        raise CorpusError(f"no row of {name} can be used; the first, {problems[0].utterance}: {problems[0].value}")
+    return problems
+
+
+def _csv(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield each row's line number and its fields, or what is wrong with its quotation marks.
+
+    A field may go over several lines only where none of those lines is a row by itself: otherwise one quotation mark
+    that was left open would swallow every row up to the next.
+    """
+    width, number = 0, 0
+    while number < len(lines):
+        fields, used = _csv_fields(lines[number]), 1
+        if fields == OPEN:
+            for end in range(number + 2, min(number + 2 + FIELD_LINES, len(lines) + 1)):
+                joined = _csv_fields("\n".join(lines[number:end]))
+                if joined != OPEN:
+                    rest = [_csv_fields(line) for line in lines[number + 1 : end]]
+                    if len(joined) == width and isinstance(joined, list) and width not in map(len, rest):
+                        fields, used = joined, end - number
+                    break
+        width = width or len(fields)
+        yield number + 1, fields
+        number += used
+
+
+def _csv_fields(line: str) -> list[str] | str:
+    """Split one row, or say what is wrong with it."""
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            return OPEN
+        return f'{error} (a quotation mark within a quoted field is written twice: "")'.replace(
+            "'\"'", "a quotation mark"
+        )
+
+
+def _json_object(line: str) -> dict[str, Any] | str:
+    """Read one JSON object, or say why it is none."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+        if twice:
+            raise ValueError(f"the key {twice[0]!r} stands twice")
+        return dict(pairs)
+
+    try:
+        value = json.loads(line, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        return f"{str(error)[:100]} in {quoted(line, 60)}"
+    return value if isinstance(value, dict) else f"no JSON object: {quoted(line, 60)}"
+
+
+def _odd(column: str | None, value: Any, kinds: type | tuple[type, ...]) -> str:
+    if value is None or (isinstance(value, kinds) and not isinstance(value, bool)):
+        return ""
+    return f"{column!r} is a {type(value).__name__}, {quoted(str(value))}"
 
 
 def _text(value: Any) -> str:
     """Take a field as text: JSON knows numbers and null, and half a surrogate pair, which no file can hold."""
     return "" if value is None else SURROGATE.sub("\ufffd", str(value))
-
-
-def _short(fields: list[str]) -> str:
-    text = " | ".join(fields)
-    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from asr_helpers.saved_folder import plain_name, saved_files
+
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset
 
@@ -23,11 +25,13 @@ def load_prepared(folder: str | Path) -> DatasetDict:
 
     Raises:
         FileNotFoundError: There is none, or its preparation was stopped.
+        ValueError: A file of it is broken, missing or elsewhere.
     """
     from datasets import load_from_disk
 
     if not (Path(folder) / "dataset_dict.json").is_file():
         raise FileNotFoundError(f"{folder} holds no prepared dataset, or an unfinished one; run notebook 03 (again)")
+    saved_files(folder)  # load_from_disk follows whatever the folder's JSON files name
     return load_from_disk(str(folder), keep_in_memory=False)
 
 
@@ -128,4 +132,4 @@ def _shards_of(source: str, split: str) -> list[str]:
             state = json.load(file)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{source} holds no prepared split {split!r}; run notebook 03") from error
-    return [f"{folder}/{shard['filename']}" for shard in state["_data_files"]]
+    return [f"{folder}/{plain_name(shard['filename'])}" for shard in state["_data_files"]]

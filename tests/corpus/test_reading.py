@@ -30,10 +30,10 @@ def test_layouts_are_recognised_in_a_fixed_order(numbered_corpus):
 
 
 def test_what_is_no_corpus_is_said_clearly(tmp_path):
-    with pytest.raises(CorpusError, match=r"no known layout .* it has nothing"):
+    with pytest.raises(CorpusError, match=r"no known layout .* in it: none"):
         read_corpus(tmp_path)
     (tmp_path / "x.txt").write_text("x")
-    with pytest.raises(CorpusError, match=r"it has x\.txt"):
+    with pytest.raises(CorpusError, match=r"in it: x\.txt"):
         read_corpus(tmp_path)
     with pytest.raises(CorpusError, match="is a file; give the folder"):
         read_corpus(tmp_path / "x.txt")
@@ -46,7 +46,7 @@ def test_what_is_no_corpus_is_said_clearly(tmp_path):
     for layout, says in (("numbered", "no numbered recordings"), ("audiofolder", "no metadata.csv")):
         with pytest.raises(CorpusError, match=says):
             read_corpus(tmp_path, layout=layout)
-    with pytest.raises(CorpusError, match="Found: none with the columns path and sentence"):
+    with pytest.raises(CorpusError, match="With the columns path and sentence: none"):
         read_corpus(tmp_path, layout="common_voice")
 
 

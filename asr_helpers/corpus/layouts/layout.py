@@ -21,11 +21,13 @@ class Reading:
         rows: One an utterance, in the order of the files.
         problems: What was wrong with reading them.
         root: The folder that audio paths are relative to, where it is not the corpus folder.
+        told: Where transcripts and speakers were found, for people to check.
     """
 
     rows: list[Row]
     problems: list[Problem]
     root: Path | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True)

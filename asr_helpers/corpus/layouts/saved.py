@@ -14,7 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from asr_helpers.audio.files import suffix_of_bytes
+from asr_helpers.saved_folder import saved_files
 from asr_helpers.storage import require_free_space, write_bytes, write_json
+from asr_helpers.wording import listed
 
 from ..problems import ERROR, CorpusError, Problem
 from ..tables import Table, table_rows
@@ -71,13 +73,16 @@ def _read(
     parts = _splits(_load(source), str(source), transcripts_file)
     audio = _audio_column(parts[0], str(source))
     chosen = partial(table_rows, audio=audio, text=text_column, speaker=speaker_column)
-    chosen(Table(str(source), parts[0].column_names, []))  # a column that is not there is said before hours of copying
-    identity = json.dumps([[part._fingerprint for part in parts], audio])
+    for part in parts:  # a column that is not there is said before hours of copying
+        chosen(Table(str(source), part.column_names, []))
+        if _audio_column(part, str(source)) != audio:
+            raise CorpusError(f"the splits of {source} have different columns; choose one with transcripts_file")
+    identity = json.dumps([[part._fingerprint for part in parts], _stamps(source), audio])
     cache_dir = Path(cache_dir or CACHE).expanduser()
     folder = cache_dir / hashlib.sha256(identity.encode()).hexdigest()[:16]
     if not (folder / DONE).is_file():
         require_free_space(cache_dir, sum(part.data.nbytes for part in parts))
-        rows = list(_write_recordings(_examples(parts, audio), audio, folder, _allowed_folders(source)))
+        rows = list(_write_recordings(_examples(parts, audio, source), audio, folder, _allowed_folders(source)))
         write_json(rows, folder / DONE)
     records, problems = [], []
     for number, (path, record) in enumerate(json.loads((folder / DONE).read_text(encoding="utf-8"))):
@@ -88,7 +93,8 @@ def _read(
             told = f"{path} is not in the dataset's folder" if path else "neither bytes nor a path"
             advice = "save the dataset again where its recordings are, so that they are stored in it"
             problems.append(Problem(ERROR, "missing file", where, told, advice))
-    return Reading(chosen(Table(str(source), parts[0].column_names, records)), problems, root=folder)
+    rows, odd = chosen(Table(str(source), parts[0].column_names, records))
+    return Reading(rows, problems + odd, root=folder, told=f"splits {listed((part.split for part in parts), most=10)}")
 
 
 def _load(source: str | Path) -> Any:
@@ -96,7 +102,11 @@ def _load(source: str | Path) -> Any:
     import datasets  # imported here: it takes seconds, and three of the four layouts do not need it
 
     if Path(source).is_dir():
-        return datasets.load_from_disk(str(source))
+        try:
+            saved_files(source)
+            return datasets.load_from_disk(str(source))
+        except Exception as error:  # there are as many kinds as ways in which such a folder can be broken
+            raise _broken(source, error) from error
     name, _, configuration = str(source).partition(":")
     try:
         return datasets.load_dataset(name, configuration or None)
@@ -115,14 +125,31 @@ def _load(source: str | Path) -> Any:
         raise CorpusError(f"{source}: {error}; name the configuration as {name}:CONFIGURATION") from error
 
 
+def _broken(source: str | Path, error: Exception) -> CorpusError:
+    why = str(error).strip().partition("\n")[0] or type(error).__name__
+    return CorpusError(f"{source} is a broken datasets folder: {why[:300]}; write it again with save_to_disk")
+
+
+def _stamps(source: str | Path) -> list[Any]:
+    """What changes with a saved folder's data: a fingerprint is only what somebody wrote there."""
+    if not Path(source).is_dir():
+        return []
+    states = [(file.name, file.stat()) for files in saved_files(source).values() for file in files]
+    return [(name, state.st_size, state.st_mtime_ns) for name, state in states]
+
+
 def _splits(loaded: Any, source: str, wanted: str) -> list[datasets.Dataset]:
     """Choose the splits to read, in the dataset's own order."""
     if not hasattr(loaded, "keys"):
+        if wanted:
+            raise CorpusError(
+                f"transcripts_file is {wanted!r}, and {source} has no splits to choose from; leave it empty"
+            )
         return [loaded]
     names = wanted.split("+") if wanted else list(loaded.keys())
     for name in names:
         if name not in loaded:
-            raise CorpusError(f"transcripts_file: {source} has no split {name!r}; it has {', '.join(loaded)}")
+            raise CorpusError(f"transcripts_file: {source} has no split {name!r}; it has {listed(loaded, most=10)}")
     return [loaded[name] for name in names]
 
 
@@ -133,7 +160,7 @@ def _audio_column(part: datasets.Dataset, source: str) -> str:
     for name, feature in part.features.items():
         if isinstance(feature, datasets.Audio) or (isinstance(feature, dict) and {"bytes", "path"} <= set(feature)):
             return name
-    raise CorpusError(f"{source} has no column of type Audio; it has {', '.join(part.column_names)}")
+    raise CorpusError(f"{source} has no column of type Audio; it has {listed(part.column_names, most=10)}")
 
 
 def _allowed_folders(source: str | Path) -> list[Path]:
@@ -145,7 +172,7 @@ def _allowed_folders(source: str | Path) -> list[Path]:
     return [Path(datasets.config.HF_CACHE_HOME).resolve(), Path(datasets.config.HF_DATASETS_CACHE).resolve()]
 
 
-def _examples(parts: list[datasets.Dataset], audio: str) -> Iterator[dict[str, Any]]:
+def _examples(parts: list[datasets.Dataset], audio: str, source: str | Path) -> Iterator[dict[str, Any]]:
     """Yield each example as JSON can hold it: audio undecoded, classes by name, an empty list for what is nested."""
     import datasets
 
@@ -153,10 +180,15 @@ def _examples(parts: list[datasets.Dataset], audio: str) -> Iterator[dict[str, A
         named = {name: f.int2str for name, f in part.features.items() if isinstance(f, datasets.ClassLabel)}
         plain = [name for name, f in part.features.items() if name in named or isinstance(f, datasets.Value)]
         nested: dict[str, Any] = {name: [] for name in part.column_names if name not in plain}
-        for example in part.select_columns([audio, *plain]).cast_column(audio, datasets.Audio(decode=False)):
-            values = {c: named[c](v) if c in named and v is not None else v for c, v in example.items() if c != audio}
-            said = {c: v if v is None or isinstance(v, (str, int, float)) else str(v) for c, v in values.items()}
-            yield nested | said | {audio: example[audio] or {}}
+        try:
+            for example in part.select_columns([audio, *plain]).cast_column(audio, datasets.Audio(decode=False)):
+                values = {
+                    c: named[c](v) if c in named and v is not None else v for c, v in example.items() if c != audio
+                }
+                said = {c: v if v is None or isinstance(v, (str, int, float)) else str(v) for c, v in values.items()}
+                yield nested | said | {audio: example[audio] or {}}
+        except Exception as error:
+            raise _broken(source, error) from error
 
 
 def _write_recordings(
@@ -183,9 +215,12 @@ def _bytes_of(audio: dict[str, Any], allowed: list[Path]) -> bytes | None:
     if not audio.get("path"):
         return None
     for folder in allowed:
-        path = (folder / audio["path"]).resolve()
-        if path.is_relative_to(folder) and path.is_file():
-            return path.read_bytes()
+        try:
+            path = (folder / audio["path"]).resolve()
+            if path.is_relative_to(folder) and path.is_file():
+                return path.read_bytes()
+        except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
+            continue
     return None
 
 

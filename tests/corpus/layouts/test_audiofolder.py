@@ -48,7 +48,7 @@ def test_metadata_in_subfolders_name_files_from_there(recordings):
         write_csv(recordings / folder / "metadata.csv", [["file_name", "text"], ["1.wav", folder]])
     corpus = read_corpus(recordings)
     assert corpus.rows["audio"].tolist() == ["test/1.wav", "train/1.wav"]
-    assert corpus.rows["id"].tolist() == ["test/1", "train/1"], "stems that meet get their folders"
+    assert corpus.rows["id"].tolist() == ["test_1", "train_1"], "stems that meet get their folders"
     only = read_corpus(recordings, transcripts_file="train/metadata.csv")
     assert only.rows["id"].tolist() == ["1"]
 

@@ -129,7 +129,7 @@ def test_two_recordings_of_one_number(numbered_corpus):
     corpus = read_corpus(root)
     assert corpus.rows["id"].tolist() == ["1", "002", "3"]
     assert found(corpus) == [(ERROR, "number twice", "002")]
-    assert corpus.problems[0].value == "002.wav and 2.wav"
+    assert corpus.problems[0].value == "002.wav, 2.wav"
 
 
 def test_counting_from_zero_is_noticed(numbered_corpus):

@@ -1,0 +1,51 @@
+"""Sizes, times, quotes and lists, said in one way in every table and message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["duration", "listed", "quoted", "size"]
+
+
+def size(count: float) -> str:
+    """Say a number of bytes as people do.
+
+    >>> size(1_500), size(2.5e9)
+    ('1.5 kB', '2.5 GB')
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes, as exactly as anybody wants to know it.
+
+    >>> duration(90), duration(600), duration(9_000)
+    ('90 s', '10 min', '2.5 h')
+    """
+    minutes = round(seconds / 60)
+    return f"{seconds:.0f} s" if seconds < 120 else f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def quoted(text: str, length: int = 40) -> str:
+    """Quote the beginning of a text on one line.
+
+    >>> quoted("ایک  دو"), quoted("abcdef", 3)
+    ('«ایک دو»', '«abc…»')
+    """
+    text = " ".join(text.split())
+    return f"«{text}»" if len(text) <= length else f"«{text[:length]}…»"
+
+
+def listed(items: Iterable[object], most: int = 5) -> str:
+    """Name the first few and count the rest: a message that lists a corpus is not read.
+
+    >>> listed("abc"), listed(range(8), most=3), listed([])
+    ('a, b, c', '0, 1, 2 and 5 more', 'none')
+    """
+    items = list(items)
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(map(str, items[:most])) + rest or "none"
