@@ -60,7 +60,7 @@ def split_utterances(
         ValueError: The shares leave nothing to train on.
     """
     if validation < 0 or test < 0 or validation + test >= 1:
-        raise ValueError(f"validation={validation} and test={test} leave nothing for train; their sum must be below 1")
+        raise ValueError(f"validation_share {validation} and test_share {test} leave nothing for train; lower them")
     links = _links(utterances, by_speaker=by_speaker, by_sentence=by_sentence, key=key)
     group = _components(utterances["id"].tolist(), links)
     sizes = Counter(group)
@@ -119,7 +119,7 @@ def _links(utterances: pd.DataFrame, *, by_speaker: bool, by_sentence: bool, key
     if by_speaker:
         speakers = _known(utterances["speaker"])
         if not any(speakers):
-            raise CorpusError("by_speaker is set and no speaker is known; name a speakers file or column, or unset it")
+            raise CorpusError("split_by_speaker is set and no speaker is known; give speakers_file or speaker_column")
         links.append([f"speaker {name}" for name in speakers])
     if "digest" in utterances:
         links.append([f"recording {digest}" if digest else "" for digest in _known(utterances["digest"])])
@@ -203,15 +203,16 @@ def _closest_subset(sizes: list[int], target: int, most: int) -> list[int]:
 
 def _too_few(utterances: pd.DataFrame, groups: int, needed: int, by_speaker: bool, by_sentence: bool) -> str:
     """Say why the utterances cannot fill the splits, and what would help."""
+    fix = "or set validation_share or test_share to 0"
     if not by_speaker:
         what = "sentences" if by_sentence else "recordings"
-        return f"{groups} different {what} cannot fill {needed} splits; record more, or set validation or test to 0"
+        return f"{groups} different {what} cannot fill {needed} splits; record more, {fix}"
     counts = Counter(_known(utterances["speaker"]))
     told = ", ".join(f"{name or 'unknown'}: {n}" for name, n in counts.most_common(6))
     told = f"{len(counts)} speakers ({told}{', …' if len(counts) > 6 else ''})"
     if by_sentence and len(counts) >= needed:
         return (
             f"{told} share sentences, so that only {groups} of the {needed} groups needed stand apart; "
-            "set by_speaker=False (to test unseen sentences) or by_sentence=False (to test unseen speakers)"
+            f"set split_by_speaker to false, {fix}"
         )
-    return f"{told} cannot fill {needed} splits; set by_speaker=False, or validation or test to 0"
+    return f"{told} cannot fill {needed} splits; set split_by_speaker to false, {fix}"

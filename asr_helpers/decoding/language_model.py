@@ -297,7 +297,7 @@ def refuse_leaks(texts: Sequence[str], references: Iterable[str]) -> None:
         raise ValueError(
             f"the language model's text holds {sentences} test sentence{'s' * (sentences != 1)} "
             f"({shown}{'; …' if len(leaks) > SHOWN else ''}): a score with it would be worthless. "
-            "Leave these lines out (asr_helpers.leaks.without_leaks), or split the corpus by sentence"
+            "Leave these lines out, or split the corpus by sentence"
         )
 
 

@@ -169,12 +169,12 @@ def test_no_split_is_empty_where_there_are_groups_enough():
         (
             table(sentences(50), ["آمنہ"] * 30 + ["بلال"] * 20),
             {"by_speaker": True},
-            r"2 speakers \(آمنہ: 30, بلال: 20\) cannot fill 3 splits; set by_speaker=False",
+            r"2 speakers \(آمنہ: 30, بلال: 20\) cannot fill 3 splits; set split_by_speaker to false",
         ),
         (
             table(sentences(10) * 5, [f"s{i // 10}" for i in range(50)]),
             {"by_speaker": True},
-            r"5 speakers \(s0: 10.*share sentences, so that only 1 of the 3 groups .* by_sentence=False",
+            r"5 speakers \(s0: 10.*share sentences, so that only 1 of the 3 groups .* split_by_speaker to false",
         ),
     ],
 )
