@@ -1,11 +1,14 @@
 """Small corpora of synthetic tones: what the file-reading modules are tested on, without any recording."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from asr_helpers.corpus.reading import Corpus
 
 RATE = 16_000
 WORDS = [
@@ -70,3 +73,27 @@ def numbered_corpus(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Three recordings in ``clips/`` of a folder that has no table yet."""
+    root = tmp_path / "corpus"
+    (root / "clips").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        soundfile.write(root / "clips" / f"{name}.wav", speech_like(0.2), RATE)
+    return root
+
+
+def write_csv(path: Path, rows: list[list[str]]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def write_tsv(path: Path, rows: list[list[str]]) -> None:
+    path.write_text("\n".join("\t".join(row) for row in rows) + "\n", encoding="utf-8")
+
+
+def found(corpus: Corpus) -> list[tuple[str, str, str]]:
+    """A corpus's problems as (severity, check, utterance)."""
+    return [(p.severity, p.check, p.utterance) for p in corpus.problems]

@@ -20,6 +20,7 @@ BESIDE = (ROOT.parent / "benchmarks", ROOT.parent / "scripts")
 BELOW = {
     "wording": set(),
     "storage": {"wording"},
+    "saved_folder": {"wording"},
     "text": set(),
     "audio": set(),
     "sample": {"text"},
@@ -35,7 +36,7 @@ BELOW = {
     "__init__": set(),
     "__main__": {"run", "training", "decoding", "analysis", "dataset", "model", "show", "corpus", "sample", "text"},
 }
-GROUND = {"wording", "storage"}
+GROUND = {"wording", "storage", "saved_folder"}
 WITHOUT_TORCH = ["analysis", "audio", "corpus", "sample", "show", "text"]
 MODULES = sorted(
     path.relative_to(ROOT.parent).with_suffix("").as_posix().replace("/", ".") for path in ROOT.rglob("*.py")

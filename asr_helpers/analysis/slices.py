@@ -6,12 +6,14 @@ to say anything. Compare intervals before explaining a difference.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from .edits import word_edits
 from .metrics import LEVEL, RESAMPLES, bootstrap_interval, count_errors
@@ -19,6 +21,10 @@ from .metrics import LEVEL, RESAMPLES, bootstrap_interval, count_errors
 __all__ = ["ids_by_slice", "slice_labels", "slice_table", "word_slices"]
 
 PARTS = 4
+
+MOST_VALUES = 12  # a further column with more values is no slicing (numbers are cut instead)
+
+LONGEST_NAME = 60  # characters; a longer value is a remark, not the name of a group
 
 NUMBERS = {  # column, unit, decimals
     "duration": ("seconds", "s", 1),
@@ -31,16 +37,18 @@ HEARD = ((0, 0, "never"), (1, 2, "1 or 2 times"), (3, 9, "3 to 9 times"), (10, N
 COLUMNS = ["by", "slice", "utterances", "words", "errors", "value", "low", "high"]
 
 
-def slice_labels(predictions: pd.DataFrame, *, parts: int = PARTS) -> pd.DataFrame:
+def slice_labels(predictions: pd.DataFrame, *, further: Iterable[str] = (), parts: int = PARTS) -> pd.DataFrame:
     """Say of every utterance in which slices it is.
 
     Args:
         predictions: With id, seconds, snr_db, speaker, reference.
+        further: Columns of the corpus's own. Few values are slices, more numbers are cut; a text with many values, or a
+            whole number of its own for each utterance, is none.
         parts: Slices of a number, at most; fewer where values repeat.
 
     Returns:
         Index as in ``predictions``; one ordered categorical column for each of duration, speaking rate and signal to
-        noise, and speaker where at least two are known.
+        noise, and speaker where at least two are known, and each further column that makes slices.
     """
     letters = predictions.reference.str.replace(" ", "").str.len()
     values = predictions.assign(letters_per_second=letters / predictions.seconds.clip(lower=0.01))
@@ -48,7 +56,27 @@ def slice_labels(predictions: pd.DataFrame, *, parts: int = PARTS) -> pd.DataFra
     speakers = predictions.speaker.replace({"": None})
     if speakers.nunique() > 1:
         labels["speaker"] = speakers.astype("category").cat.as_ordered()
+    found = {name: _further_labels(predictions[name], parts) for name in further}
+    labels |= {
+        f"corpus_{name}" if name in labels else name: label for name, label in found.items() if label is not None
+    }
     return pd.DataFrame(labels, index=predictions.index)
+
+
+def _further_labels(values: pd.Series, parts: int) -> pd.Series | None:
+    """Slice by a column that is only known when the corpus is read; None where it tells no groups apart."""
+    known = values.dropna()
+    different = known.nunique()
+    if different <= MOST_VALUES and 2 <= different <= len(known) / 2:  # on average, two utterances in each
+        names = values.map("{:g}".format, na_action="ignore") if is_numeric_dtype(values) else values
+        if known.astype(str).str.len().max() > LONGEST_NAME:
+            return None
+        order = names[known.sort_values().index].unique()
+        return pd.Series(pd.Categorical(names, order, ordered=True), index=values.index)
+    if different <= MOST_VALUES or not is_numeric_dtype(values) or (different == len(known) and (known % 1 == 0).all()):
+        return None
+    decimals = max(0, 1 - math.floor(math.log10(known.max() - known.min())))
+    return cut(values, "", decimals, parts)
 
 
 def cut(values: pd.Series, unit: str, decimals: int, parts: int) -> pd.Series:
@@ -63,13 +91,16 @@ def cut(values: pd.Series, unit: str, decimals: int, parts: int) -> pd.Series:
     names += [f"{low} to {high} {unit}" for low, high in pairwise(form)]
     names += [f"{form[-1]} {unit} or more"] if len(edges) else []
     codes = np.where(values.isna(), -1, np.searchsorted(edges, values, side="right"))
+    names = [" ".join(name.split()) for name in names]  # numbers of a further column have no unit
     parts_used = pd.Categorical.from_codes(codes, names, ordered=True).remove_unused_categories()
     return pd.Series(parts_used, index=values.index)
 
 
-def ids_by_slice(predictions: pd.DataFrame, *, parts: int = PARTS) -> dict[str, dict[str, list[str]]]:
+def ids_by_slice(
+    predictions: pd.DataFrame, *, further: Iterable[str] = (), parts: int = PARTS
+) -> dict[str, dict[str, list[str]]]:
     """The utterances of every slice, for a browser's filters: by → slice → ids."""
-    labels = slice_labels(predictions, parts=parts)
+    labels = slice_labels(predictions, further=further, parts=parts)
     return {
         by: {name: predictions.id[labels[by] == name].tolist() for name in labels[by].cat.categories} for by in labels
     }
@@ -80,6 +111,7 @@ def slice_table(
     training_texts: Iterable[str],
     *,
     seed: int,
+    further: Iterable[str] = (),
     parts: int = PARTS,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
@@ -90,17 +122,19 @@ def slice_table(
         predictions: With id, seconds, snr_db, speaker, reference, hypothesis.
         training_texts: Normalised transcripts of the training split, for "word heard in training".
         seed: For the intervals.
+        further: Columns of the corpus's own that may make slices; see `slice_labels`.
         parts: Slices of a number.
         resamples: For the intervals.
         level: Confidence level.
 
     Returns:
-        One row a slice: by (duration, speaking rate, signal to noise, speaker, word heard in training), slice,
-        utterances, words, errors, value (the WER), low, high (NaN with fewer than two utterances). The rows of one
-        ``by`` hold every utterance once, or, for words, every word of the references once.
+        One row a slice: by (duration, speaking rate, signal to noise, speaker, further columns, word heard in
+        training), slice, utterances, words, errors, value (the WER), low, high (NaN with fewer than two utterances).
+        The rows of one ``by`` hold every utterance of which it is known once, or, for words, every word of the
+        references once.
     """
     counts = count_errors(predictions.reference, predictions.hypothesis).set_index(predictions.index)
-    labels = slice_labels(predictions, parts=parts)
+    labels = slice_labels(predictions, further=further, parts=parts)
     options = {"seed": seed, "resamples": resamples, "level": level}
     rows = [row(by, name, counts[labels[by] == name], **options) for by in labels for name in labels[by].cat.categories]
     by_numbers = pd.DataFrame(rows, columns=COLUMNS)

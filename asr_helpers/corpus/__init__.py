@@ -1,11 +1,13 @@
 """A folder becomes utterances: read, checked, split."""
 
 from .checking import check_corpus, measure_corpus, without_errors
+from .layouts.registry import LAYOUTS
 from .problems import CorpusError, Problem, problems_table
 from .reading import Corpus, read_corpus
 from .splits import refuse_shared_texts, shared_between_splits, split_utterances
 
 __all__ = [
+    "LAYOUTS",
     "Corpus",
     "CorpusError",
     "Problem",

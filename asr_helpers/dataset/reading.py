@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from asr_helpers.saved_folder import plain_name, saved_files
+
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
@@ -30,11 +32,13 @@ def load_prepared(folder: str | Path) -> DatasetDict:
 
     Raises:
         FileNotFoundError: There is none, or its preparation was stopped.
+        ValueError: A file of it is broken, missing or elsewhere.
     """
     from datasets import load_from_disk
 
     if not (Path(folder) / "dataset_dict.json").is_file():
         raise FileNotFoundError(f"{folder} holds no prepared dataset, or an unfinished one; run notebook 03 (again)")
+    saved_files(folder)  # load_from_disk follows whatever the folder's JSON files name
     return load_from_disk(str(folder), keep_in_memory=False)
 
 
@@ -159,7 +163,7 @@ def stream_prepared(
     from datasets.distributed import split_dataset_by_node
 
     folder, listed = _shard_list(str(source).rstrip("/"), split)
-    files = [f"{folder}/{shard['filename']}" for shard in json.loads(listed)["_data_files"]]
+    files = [f"{folder}/{plain_name(shard['filename'])}" for shard in json.loads(listed)["_data_files"]]
     stream = IterableDataset.from_generator(_read_shards, gen_kwargs={"files": files})
     if seed is not None:
         stream = stream.shuffle(seed=seed, buffer_size=buffer)

@@ -298,7 +298,7 @@ def refuse_leaks(texts: Sequence[str], references: Iterable[str]) -> None:
         raise ValueError(
             f"the language model's text holds {sentences} test sentence{'s' * (sentences != 1)} "
             f"({shown}): a score with it would be worthless. "
-            "Leave these lines out (asr_helpers.decoding.language_model.without_leaks), or split the corpus by sentence"
+            "Leave these lines out, or split the corpus by sentence"
         )
 
 

@@ -111,3 +111,36 @@ def test_unknown_speakers_make_no_slices(speaker):
 def test_missing_noise_estimates_are_left_out():
     found = slice_table(TABLE.assign(snr_db=np.nan), TRAINING, seed=0, resamples=10)
     assert "signal to noise" not in set(found.by)
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (["ب", "ا"] * 100, ["ا", "ب"]),
+        (["m", None] * 100, None),
+        (["m", "f", None, None] * 50, ["f", "m"]),
+        ([f"r{i % 13}" for i in range(200)], None),
+        ([f"r{i}" for i in range(200)], None),
+        (["x" * 61, "y"] * 100, None),
+        (list(range(200)), None),
+        ([1900.0 + i // 2 for i in range(200)], ["under 1925", "1925 to 1950", "1950 to 1974", "1974 or more"]),
+        ([i / 100 + 0.005 for i in range(200)], ["under 0.5", "0.5 to 1.0", "1.0 to 1.5", "1.5 or more"]),
+        ([1.0, 2.5] * 100, ["1", "2.5"]),
+        ([10.0, 9.0] * 100, ["9", "10"]),
+        ([np.nan] * 200, None),
+    ],
+)
+def test_a_further_column_makes_slices_where_it_tells_groups_apart(values, names):
+    table = TABLE.assign(further=pd.Series(values, dtype="float64" if isinstance(values[0], (int, float)) else "str"))
+    groups = ids_by_slice(table, further=["further"])
+    assert (list(groups["further"]) if "further" in groups else None) == names
+    if names:
+        known = table.id[table.further.notna()]
+        assert sorted(i for ids in groups["further"].values() for i in ids) == sorted(known)
+        found = slice_table(table, TRAINING, seed=0, further=["further"], resamples=10)
+        assert found[found.by == "further"].utterances.sum() == len(known)
+
+
+def test_a_further_column_with_the_name_of_a_slicing_keeps_both():
+    table = TABLE.assign(duration=["kurz", "lang"] * 100)
+    assert {"duration", "corpus_duration"} <= set(ids_by_slice(table, further=["duration"]))

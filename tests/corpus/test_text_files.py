@@ -1,9 +1,12 @@
 """Text files as people save them: every encoding is named, every line keeps its number."""
 
+import os
+
 import pytest
 
-from asr_helpers.corpus.problems import ERROR, WARNING
-from asr_helpers.corpus.text_files import decode_text, read_lines, split_lines
+from asr_helpers.corpus.problems import ERROR, WARNING, CorpusError
+from asr_helpers.corpus.reading import read_corpus
+from asr_helpers.corpus.text_files import decode_text, read_lines, read_text, split_lines
 
 URDU = "یہ پہلا جملہ ہے\nدوسرا جملہ یہاں ہے\nتیسرا بھی\n"
 
@@ -73,13 +76,13 @@ def test_only_line_ends_end_lines():
 def test_blank_lines_at_the_end_are_no_lines_but_those_within_are(tmp_path):
     path = tmp_path / "t.txt"
     path.write_bytes(b"one\n\nthree\n \n\n\t\n")
-    assert read_lines(path, "t.txt") == (["one", "", "three"], [])
+    assert read_lines(tmp_path, "t.txt") == (["one", "", "three"], [])
 
 
 def test_carriage_returns_are_taken_off_and_said(tmp_path):
     path = tmp_path / "t.txt"
     path.write_bytes(b"one\r\ntwo\rthree\r\n\r\n")
-    lines, problems = read_lines(path, "t.txt")
+    lines, problems = read_lines(tmp_path, "t.txt")
     assert lines == ["one", "two", "three"]
     assert checks(problems) == [(WARNING, "line ends")]
     assert "t.txt ends 4 lines with a carriage return" in problems[0].value
@@ -89,4 +92,109 @@ def test_carriage_returns_are_taken_off_and_said(tmp_path):
 def test_a_file_that_says_nothing_has_no_lines(tmp_path, data):
     path = tmp_path / "t.txt"
     path.write_bytes(data)
-    assert read_lines(path, "t.txt")[0] == []
+    assert read_lines(tmp_path, "t.txt")[0] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "count"),
+    [
+        (URDU.replace("\n", "\0\n", 1).encode(), 1, 1),
+        (("plain text\n" * 3 + "a\0b\n").encode(), 4, 1),
+        (URDU.encode() + b"\0\0", 4, 2),
+        (b"RIFF\0\0\0\0WAVEfmt " + b"\0\x01" * 40, 1, 44),
+    ],
+)
+def test_nul_bytes_make_no_utf16(data, line, count):
+    text, problems = decode_text(data, "t.txt")
+    assert (ERROR, "NUL bytes") in checks(problems)
+    assert f"line {line}: a NUL byte, the first of {count}" in problems[-1].value
+    assert "UTF-16" not in problems[0].value
+    assert text.count("\0") == count
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [URDU, "plain text\nof two lines\n", "книга лежит на столе\n"])
+def test_utf16_without_a_mark_is_still_known(text, encoding):
+    decoded, problems = decode_text(text.encode(encoding), "t.txt")
+    assert decoded == text and encoding.upper() in problems[0].value
+
+
+def test_no_text_outside_the_folder_is_read(tmp_path):
+    root = tmp_path / "corpus"
+    (root / "in").mkdir(parents=True)
+    (tmp_path / "secret.txt").write_text("secret")
+    (root / "t.txt").write_text("open\n")
+    (root / "in" / "link.txt").symlink_to(root / "t.txt")
+    assert read_lines(root, "in/link.txt")[0] == ["open"], "a link within the folder is fine"
+    (root / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (root / "loop.txt").symlink_to(root / "loop.txt")
+    (root / "folder").symlink_to(tmp_path)
+    os.mkfifo(root / "pipe.txt")
+    for name, says in (
+        ("link.txt", "leads out of"),
+        ("folder/secret.txt", "leads out of"),
+        ("../secret.txt", "leads out of"),
+        (str(tmp_path / "secret.txt"), "leads out of"),
+        ("pipe.txt", "no ordinary file"),
+        ("in", "no ordinary file"),
+        ("loop.txt", "loop"),
+        ("x" * 300 + ".txt", "too long"),
+    ):
+        with pytest.raises(CorpusError, match=says) as caught:
+            read_text(root, name)
+        assert "secret\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "validated.tsv", "t.txt", "manifest.json", "text"])
+def test_a_table_that_is_a_link_out_of_the_folder_is_refused(recordings, tmp_path, name):
+    secret = tmp_path / "passwd"
+    secret.write_text('{"audio_filepath": "path\tsentence\n"}root:x:0:0\n')
+    (recordings / name).symlink_to(secret)
+    (recordings / "clips" / "a.wav").rename(recordings / "1.wav")
+    (recordings / "wav.scp").write_text("u 1.wav\n")
+    if name != "text":
+        (recordings / "wav.scp").unlink()
+    with pytest.raises(CorpusError, match=f"{name} leads out of") as caught:
+        read_corpus(recordings)
+    assert "root" not in str(caught.value).replace("pytest-of-root", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["x.tsv", "metadata.csv", "x.json", "text.txt", "speakers.txt", "state.json", "a.TextGrid"]
+)
+def test_a_pipe_hangs_no_reading(numbered_corpus, name):
+    root = numbered_corpus(3)
+    (root / name).unlink(missing_ok=True)
+    os.mkfifo(root / name)
+    if name == "text.txt":
+        with pytest.raises(CorpusError, match="found: none"):
+            read_corpus(root)
+    else:
+        assert len(read_corpus(root).rows) == 3
+
+
+def test_what_the_system_refuses_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "t.txt").write_text("x")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "t.txt")
+
+    monkeypatch.setattr("asr_helpers.corpus.text_files.open", refuse, raising=False)
+    with pytest.raises(CorpusError, match=r"t\.txt in .* cannot be read \(Permission denied\); check its permissions"):
+        read_text(tmp_path, "t.txt")
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(CorpusError, match=r"t\.txt cannot be read \(Permission denied\)"):
+        read_corpus(tmp_path, layout="numbered")
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "x/" * 3000, "nul\0", "~nobody-of-that-name/corpus"])
+def test_impossible_folders_are_one_sentence(source):
+    with pytest.raises(CorpusError, match=r"cannot be read|no folder|write the whole path"):
+        read_corpus(source)
+
+
+def test_a_file_too_large_to_be_text_is_not_read(tmp_path):
+    with open(tmp_path / "t.txt", "wb") as file:
+        file.truncate((1 << 30) + 1)  # a hole: no byte of it is on the disk
+    with pytest.raises(CorpusError, match=r"t\.txt in .* has 1\.1 GB, too much for a text file"):
+        read_text(tmp_path, "t.txt")

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from itertools import groupby
+from pathlib import Path, PurePosixPath
 
 from asr_helpers.audio.files import AUDIO_SUFFIXES, FOREIGN_SUFFIXES
 from asr_helpers.wording import listed
 
 from ..problems import ERROR, WARNING, CorpusError, Problem
 from ..rows import Row
-from ..text_files import read_lines
+from ..text_files import HIDDEN, find_files, given_file, read_lines
+from .layout import Layout, Reading
 
-__all__ = ["numbered_folder", "read_numbered"]
+__all__ = ["NUMBERED", "text_files"]
 
 SPEAKERS_FILE = "speakers.txt"
 
 NOT_TRANSCRIPTS = re.compile(r"speakers?|readme.*|licen[cs]e.*|copying.*|changelog.*|requirements.*", re.IGNORECASE)
 
-NUMBER_AT_END = re.compile(r"(.*?)(\d+)", re.DOTALL)
+SUFFIXES = frozenset(AUDIO_SUFFIXES + FOREIGN_SUFFIXES)
+
+NUMBER_AT_END = re.compile(r"(.*?)(\d+)\)?", re.DOTALL)  # "voice (1)" is how Windows numbers files
+
+NUMBER_AT_START = re.compile(r"\s*(\d{1,9})(?!\w)")  # in any script's digits
 
 NUMBERED_LINE = 0.9  # share of lines that begin with their own number before it counts as a numbering
 
 
-def read_numbered(
-    root: Path, *, transcripts: str | None = None, speakers: str | None = None
-) -> tuple[list[Row], list[Problem]]:
+def _read(root: Path, *, transcripts_file: str = "", speakers_file: str = "") -> Reading:
     """Pair recordings with lines by number, 1-based, and report every number that has only one of the two.
 
     Recordings lie in the folder or in one subfolder; zero padding may differ from file to file, and a common prefix
@@ -36,8 +41,8 @@ def read_numbered(
 
     Args:
         root: The corpus folder.
-        transcripts: The text file, relative to the folder.
-        speakers: A text file whose line *n* names the speaker of recording *n*; ``speakers.txt`` is found by itself.
+        transcripts_file: The text file, relative to the folder.
+        speakers_file: A text file whose line *n* names recording *n*'s speaker; ``speakers.txt`` is found by itself.
 
     Returns:
         One row a recording that has a line, in the order of the numbers; and the problems of pairing and encoding.
@@ -45,132 +50,113 @@ def read_numbered(
     Raises:
         CorpusError: No recordings, or no single text file, can be found; the text names the candidates.
     """
-    folder = numbered_folder(root)
-    if folder is None:
+    found = _numbered_folder(root)
+    if found is None:
         raise CorpusError(f"{root} has no numbered recordings (1.wav, 2.wav, … or 0001.flac …), nor has a subfolder")
-    text = _text_file(root, folder, transcripts)
-    lines, problems = read_lines(text, text.name)
-    names, more = _speaker_lines(root, folder, speakers)
-    recordings, doubles = _by_number(folder, root)
-    problems += more + doubles + _ignored(root, folder)
-    problems += _unpaired(recordings, lines, text.name) + _numbering(lines, text.name)
-    if names is not None and len(names) != len(lines):
+    place, sounds = found
+    text = given_file(root, transcripts_file, "transcripts_file") if transcripts_file else _text_file(root, place)
+    lines, problems = read_lines(root, text)
+    who = given_file(root, speakers_file, "speakers_file") if speakers_file else _speakers_file(root, place)
+    names, more = read_lines(root, who) if who else ([], [])
+    numbered = _numbered(sounds)
+    recordings, doubles = _by_number(numbered, place)
+    loose = sorted(set(sounds) - {name for _, name in numbered})
+    problems += more + doubles + _ignored(root, place, loose)
+    problems += _unpaired(recordings, lines, text) + _numbering(lines, text)
+    if names and len(names) != len(lines):
         told = f"{len(names)} lines for {len(lines)} transcripts"
         advice = "give every transcript its speaker's line; recordings beyond the end have no speaker"
         problems.append(Problem(WARNING, "speakers file", "", told, advice))
     rows = [
-        Row(path, lines[n - 1], _speaker(names, n), f"line {n} of {text.name}")
+        Row(path, lines[n - 1], names[n - 1] if n <= len(names) else None, f"line {n} of {text}")
         for n, path in recordings.items()
         if 1 <= n <= len(lines)
     ]
-    return rows, problems
+    return Reading(rows, problems, told=f"{text}, {who or 'no speakers file'}")
 
 
-def numbered_folder(root: Path) -> Path | None:
-    """Find the folder that holds numbered recordings: ``root``, or one subfolder of it; None if there is none.
+def _numbered_folder(root: Path) -> tuple[str, list[str]] | None:
+    """Find numbered recordings in ``root`` or in one subfolder of it: which (``""``, ``"wav/"``), and all sounds there.
 
     Raises:
-        CorpusError: Several subfolders do.
+        CorpusError: Several subfolders have some.
     """
-    if _numbered_files(root):
-        return root
-    found = [folder for folder in _visible(root) if folder.is_dir() and _numbered_files(folder)]
+    found = [("", _recordings(root))]
+    if not _numbered(found[0][1]):
+        found = [(f"{folder}/", _recordings(root / folder)) for folder in _subfolders(root)]
+        found = [(place, sounds) for place, sounds in found if _numbered(sounds)]
     if len(found) > 1:
-        names = listed(f"{folder.name}/" for folder in found)
-        raise CorpusError(f"{root} has numbered recordings in several subfolders ({names}); keep one there")
+        places = listed((place for place, _ in found), most=10)
+        raise CorpusError(f"{root} has numbered recordings in several subfolders ({places}); keep one there")
     return found[0] if found else None
 
 
-def _visible(folder: Path) -> list[Path]:
-    """List a folder in the order of names, without hidden files and those of macOS archives."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+def _subfolders(root: Path) -> list[str]:
+    with os.scandir(root) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(HIDDEN))
 
 
-def _recordings(folder: Path) -> list[Path]:
-    suffixes = AUDIO_SUFFIXES + FOREIGN_SUFFIXES  # the foreign ones too: measuring says what to convert them to
-    return [path for path in _visible(folder) if path.suffix.lower() in suffixes and path.is_file()]
+def _recordings(folder: Path) -> list[str]:
+    """List the names of recordings, those too that measuring will tell to convert."""
+    with os.scandir(folder) as entries:
+        sounds = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+        return sorted(entry.name for entry in sounds if entry.is_file() and not entry.name.startswith(HIDDEN))
 
 
-def _numbered_files(folder: Path) -> list[tuple[int, Path]]:
+def _numbered(names: list[str]) -> list[tuple[int, str]]:
     """Find the recordings whose stems differ in a number at their end only (the commonest prefix counts)."""
-    matches = [(NUMBER_AT_END.fullmatch(path.stem), path) for path in _recordings(folder)]
-    found = [(match[1], int(match[2]), path) for match, path in matches if match]
+    matches = [(NUMBER_AT_END.fullmatch(os.path.splitext(name)[0]), name) for name in names]
+    found = [(match[1], int(match[2]), name) for match, name in matches if match]
     if not found:
         return []
     counts = Counter(prefix for prefix, _, _ in found)
     common = min(counts, key=lambda prefix: (-counts[prefix], prefix))
-    return sorted((number, path) for prefix, number, path in found if prefix == common)
+    return sorted((number, name) for prefix, number, name in found if prefix == common)
 
 
-def _by_number(folder: Path, root: Path) -> tuple[dict[int, str], list[Problem]]:
-    """Give each number its recording (path below ``root``, POSIX); of several with one number the first, reported."""
-    candidates: dict[int, list[Path]] = defaultdict(list)
-    for number, path in _numbered_files(folder):
-        candidates[number].append(path)
-    problems = [
-        Problem(
-            ERROR,
-            "number twice",
-            paths[0].stem,
-            listed(path.name for path in paths),
-            f"keep one recording for number {number}",
-        )
-        for number, paths in candidates.items()
-        if len(paths) > 1
-    ]
-    return {number: paths[0].relative_to(root).as_posix() for number, paths in candidates.items()}, problems
+def _by_number(numbered: list[tuple[int, str]], place: str) -> tuple[dict[int, str], list[Problem]]:
+    """Give each number its recording (path below the corpus folder); of several the first, and that is reported."""
+    recordings: dict[int, str] = {}
+    problems = []
+    for number, same in groupby(numbered, key=lambda pair: pair[0]):
+        names = [name for _, name in same]
+        recordings[number] = f"{place}{names[0]}"
+        if len(names) > 1:
+            told, advice = listed(names, most=10), f"keep one recording for number {number}"
+            problems.append(Problem(ERROR, "number twice", PurePosixPath(names[0]).stem, told, advice))
+    return recordings, problems
 
 
-def _ignored(root: Path, folder: Path) -> list[Problem]:
+def _ignored(root: Path, place: str, loose: list[str]) -> list[Problem]:
     """Report recordings that carry no number, and those of other folders."""
-    used = {path for _, path in _numbered_files(folder)}
-    loose = [path.name for path in _recordings(folder) if path not in used]
-    others = [root] * (folder != root) + [sub for sub in _visible(root) if sub.is_dir() and sub != folder]
-    loose += [f"{sub.name}/ ({len(files)})" for sub in others if (files := _recordings(sub))]
+    others = {f"{folder}/": len(_recordings(root / folder)) for folder in _subfolders(root) if f"{folder}/" != place}
+    others |= {"the folder itself": len(_recordings(root))} if place else {}
+    loose = loose + [f"{other} ({count})" for other, count in others.items() if count]
     if not loose:
         return []
-    told = listed(loose)
     advice = "these recordings have no number in the corpus and are not used; number them or move them away"
-    return [Problem(WARNING, "ignored recordings", "", told, advice)]
+    return [Problem(WARNING, "ignored recordings", "", listed(loose), advice)]
 
 
-def _text_file(root: Path, folder: Path, given: str | None) -> Path:
-    """Find the transcripts."""
-    candidates = [
-        path
-        for place in dict.fromkeys((root, folder))
-        for path in _visible(place)
-        if path.suffix.lower() == ".txt" and path.is_file() and not NOT_TRANSCRIPTS.fullmatch(path.stem)
-    ]
-    names = listed((path.relative_to(root).as_posix() for path in candidates), most=10)
-    if given is not None:
-        path = root / given
-        if not path.is_file():
-            raise CorpusError(f"transcripts: {given!r} is no file in {root}; text files there: {names}")
-        return path
+def text_files(root: Path, place: str = "") -> list[str]:
+    """List the text files of a corpus that may hold transcripts: no README and the like."""
+    files = [f"{at}{name}" for at in dict.fromkeys(("", place)) for name in find_files(root / at, "*.txt")]
+    return [file for file in files if not NOT_TRANSCRIPTS.fullmatch(PurePosixPath(file).stem)]
+
+
+def _text_file(root: Path, place: str) -> str:
+    candidates = text_files(root, place)
     if len(candidates) != 1:
         raise CorpusError(
-            f"{root} must hold one text file with a line for each recording; found: {names}. "
-            "Name the right one with the parameter transcripts"
+            f"{root} must hold one text file with a line for each recording; found: {listed(candidates, most=10)}. "
+            "Name the right one with the parameter transcripts_file"
         )
     return candidates[0]
 
 
-def _speaker_lines(root: Path, folder: Path, given: str | None) -> tuple[list[str] | None, list[Problem]]:
-    """Read the speakers' file, if there is one."""
-    places = [root / given] if given else [root / SPEAKERS_FILE, folder / SPEAKERS_FILE]
-    path = next((path for path in places if path.is_file()), None)
-    if path is None:
-        if given:
-            raise CorpusError(f"speakers: {given!r} is no file in {root}; correct the parameter or leave it out")
-        return None, []
-    return read_lines(path, path.name)
-
-
-def _speaker(names: list[str] | None, number: int) -> str | None:
-    if names is None or number > len(names):
-        return None
-    return names[number - 1].strip() or None
+def _speakers_file(root: Path, place: str) -> str:
+    """Find the speakers' file; empty where there is none."""
+    return next((f"{at}{SPEAKERS_FILE}" for at in ("", place) if (root / at / SPEAKERS_FILE).is_file()), "")
 
 
 def _unpaired(recordings: dict[int, str], lines: list[str], name: str) -> list[Problem]:
@@ -206,7 +192,8 @@ def _from_zero(recordings: dict[int, str], lines: int) -> Problem:
 
 def _numbering(lines: list[str], name: str) -> list[Problem]:
     """Report lines that repeat their own number: it would be learnt as text."""
-    own = sum(bool(re.match(rf"\s*0*{n}\b", line)) for n, line in enumerate(lines, start=1))
+    first = [NUMBER_AT_START.match(line) for line in lines]
+    own = sum(match is not None and int(match[1]) == n for n, match in enumerate(first, start=1))
     if len(lines) < 3 or own < NUMBERED_LINE * len(lines):
         return []
     told = f"{own} of {len(lines)} lines begin with their own number"
@@ -215,14 +202,9 @@ def _numbering(lines: list[str], name: str) -> list[Problem]:
 
 
 def _runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Join consecutive numbers (ascending) to (first, last)."""
-    runs: list[tuple[int, int]] = []
-    for n in sorted(numbers):
-        if runs and n == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], n)
-        else:
-            runs.append((n, n))
-    return runs
+    """Join consecutive numbers to (first, last)."""
+    runs = (list(run) for _, run in groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0]))
+    return [(run[0][1], run[-1][1]) for run in runs]
 
 
 def _span(first: int, last: int) -> str:
@@ -231,3 +213,8 @@ def _span(first: int, last: int) -> str:
 
 def _lines(first: int, last: int) -> str:
     return f"line {first}" if first == last else f"lines {first} to {last} ({last - first + 1})"
+
+
+NUMBERED = Layout(
+    "numbered", "numbered recordings and one text file", lambda root: _numbered_folder(root) is not None, _read
+)

@@ -9,34 +9,34 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from asr_helpers.audio.files import suffix_of_bytes
-from asr_helpers.storage import require_free_space, write_bytes, write_parquet
+from asr_helpers.saved_folder import saved_files
+from asr_helpers.storage import require_free_space, write_bytes, write_json
 from asr_helpers.wording import listed
 
 from ..problems import ERROR, CorpusError, Problem
-from ..rows import Row
-from .tables import SPEAKER_COLUMNS, TEXT_COLUMNS, pick_column
+from ..tables import Table, table_rows
+from .layout import Layout, Reading
 
 if TYPE_CHECKING:
     import datasets
 
-__all__ = ["is_saved_dataset", "looks_like_hub_id", "read_dataset"]
+__all__ = ["SAVED", "looks_like_hub_id"]
 
 HUB_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+(?::[\w.-]+)?", re.ASCII)
 
 UNSAFE = re.compile(r"[^\w.-]+")  # in a file name
 
-Record = tuple[dict[str, Any], Any, Any]  # audio (bytes, path), transcript, speaker
+CACHE = "~/.cache/asr_helpers/corpora"  # where recordings are written unless cache_dir says
 
-DONE = "rows.parquet"  # written last: its presence says that every recording of the cache is there
+DONE = "rows.json"  # written last: its presence says that every recording of the cache is there
 
 
-def is_saved_dataset(folder: Path) -> bool:
+def _recognise(folder: Path) -> bool:
     """Tell a folder that ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk`` wrote."""
     return any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
@@ -46,45 +46,55 @@ def looks_like_hub_id(source: str) -> bool:
     return HUB_ID.fullmatch(source) is not None and not source.startswith(".")
 
 
-def read_dataset(
+def _read(
     source: str | Path,
     *,
-    cache_dir: Path,
-    transcripts: str | None = None,
-    text_column: str | None = None,
-    speaker_column: str | None = None,
-) -> tuple[Path, list[Row], list[Problem]]:
+    cache_dir: Path | None = None,
+    transcripts_file: str = "",
+    text_column: str = "",
+    speaker_column: str = "",
+) -> Reading:
     """Write a dataset's recordings below ``cache_dir`` (once) and list its rows.
 
     Args:
         source: A ``save_to_disk`` folder, or a Hub id (``owner/name``, ``owner/name:configuration``).
-        cache_dir: Where the recordings are written, in a folder named by the dataset's fingerprint and the columns.
-        transcripts: Which splits (``"train+validation"``); all of them by default.
+        cache_dir: Where the recordings are written, in a folder named by the dataset's fingerprint.
+        transcripts_file: Which splits (``"train+validation"``); all of them by default.
         text_column: The column with the transcript; by default the first known name.
         speaker_column: The column with the speaker; by default the first known name, if any.
 
     Returns:
-        The folder of the recordings, one row an example, and the problems of examples without a recording.
+        One row an example, the problems of examples without a recording, and the folder of the recordings.
 
     Raises:
         CorpusError: The Hub cannot be reached, the dataset does not exist, or it lacks a column or split.
         OSError: The disk is too full.
     """
-    parts = _splits(_load(source), str(source), transcripts)
-    columns = parts[0].column_names
+    parts = _splits(_load(source), str(source), transcripts_file)
     audio = _audio_column(parts[0], str(source))
-    words = pick_column([c for c in columns if c != audio], text_column, TEXT_COLUMNS, str(source), "text_column")
-    speaker = speaker_column or next((c for c in SPEAKER_COLUMNS if c in columns), None)
-    if speaker:
-        pick_column(columns, speaker, (), str(source), "speaker_column")
-    identity = json.dumps([[part._fingerprint for part in parts], audio, words, speaker])
-    folder = Path(cache_dir) / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    chosen = partial(table_rows, audio=audio, text=text_column, speaker=speaker_column)
+    for part in parts:  # a column that is not there is said before hours of copying
+        chosen(Table(str(source), part.column_names, []))
+        if _audio_column(part, str(source)) != audio:
+            raise CorpusError(f"the splits of {source} have different columns; choose one with transcripts_file")
+    identity = json.dumps([[part._fingerprint for part in parts], _stamps(source), audio])
+    cache_dir = Path(cache_dir or CACHE).expanduser()
+    folder = cache_dir / hashlib.sha256(identity.encode()).hexdigest()[:16]
     if not (folder / DONE).is_file():
         require_free_space(cache_dir, sum(part.data.nbytes for part in parts))
-        allowed = _allowed_folders(source)
-        records = _records(parts, audio, words, speaker)
-        write_parquet(_write_recordings(records, folder, allowed), folder / DONE)
-    return folder, *_rows(pd.read_parquet(folder / DONE), str(source))
+        rows = list(_write_recordings(_examples(parts, audio, source), audio, folder, _allowed_folders(source)))
+        write_json(rows, folder / DONE)
+    records, problems = [], []
+    for number, (path, record) in enumerate(json.loads((folder / DONE).read_text(encoding="utf-8"))):
+        where = f"example {number} of {source}"
+        if record[audio]:
+            records.append((where, record))
+        else:
+            told = f"{path} is not in the dataset's folder" if path else "neither bytes nor a path"
+            advice = "save the dataset again where its recordings are, so that they are stored in it"
+            problems.append(Problem(ERROR, "missing file", where, told, advice))
+    rows, odd = chosen(Table(str(source), parts[0].column_names, records))
+    return Reading(rows, problems + odd, root=folder, told=f"splits {listed((part.split for part in parts), most=10)}")
 
 
 def _load(source: str | Path) -> Any:
@@ -92,7 +102,11 @@ def _load(source: str | Path) -> Any:
     import datasets  # imported here: it takes seconds, and three of the four layouts do not need it
 
     if Path(source).is_dir():
-        return datasets.load_from_disk(str(source))
+        try:
+            saved_files(source)
+            return datasets.load_from_disk(str(source))
+        except Exception as error:  # there are as many kinds as ways in which such a folder can be broken
+            raise _broken(source, error) from error
     name, _, configuration = str(source).partition(":")
     try:
         return datasets.load_dataset(name, configuration or None)
@@ -111,14 +125,31 @@ def _load(source: str | Path) -> Any:
         raise CorpusError(f"{source}: {error}; name the configuration as {name}:CONFIGURATION") from error
 
 
-def _splits(loaded: Any, source: str, wanted: str | None) -> list[datasets.Dataset]:
+def _broken(source: str | Path, error: Exception) -> CorpusError:
+    why = str(error).strip().partition("\n")[0] or type(error).__name__
+    return CorpusError(f"{source} is a broken datasets folder: {why[:300]}; write it again with save_to_disk")
+
+
+def _stamps(source: str | Path) -> list[Any]:
+    """What changes with a saved folder's data: a fingerprint is only what somebody wrote there."""
+    if not Path(source).is_dir():
+        return []
+    states = [(file.name, file.stat()) for files in saved_files(source).values() for file in files]
+    return [(name, state.st_size, state.st_mtime_ns) for name, state in states]
+
+
+def _splits(loaded: Any, source: str, wanted: str) -> list[datasets.Dataset]:
     """Choose the splits to read, in the dataset's own order."""
     if not hasattr(loaded, "keys"):
+        if wanted:
+            raise CorpusError(
+                f"transcripts_file is {wanted!r}, and {source} has no splits to choose from; leave it empty"
+            )
         return [loaded]
     names = wanted.split("+") if wanted else list(loaded.keys())
     for name in names:
         if name not in loaded:
-            raise CorpusError(f"transcripts: {source} has no split {name!r}; it has {listed(loaded, most=10)}")
+            raise CorpusError(f"transcripts_file: {source} has no split {name!r}; it has {listed(loaded, most=10)}")
     return [loaded[name] for name in names]
 
 
@@ -141,32 +172,40 @@ def _allowed_folders(source: str | Path) -> list[Path]:
     return [Path(datasets.config.HF_CACHE_HOME).resolve(), Path(datasets.config.HF_DATASETS_CACHE).resolve()]
 
 
-def _records(parts: list[datasets.Dataset], audio: str, words: str, speaker: str | None) -> Iterator[Record]:
-    """Yield each example's undecoded audio, transcript and speaker, one at a time."""
+def _examples(parts: list[datasets.Dataset], audio: str, source: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield each example as JSON can hold it: audio undecoded, classes by name, an empty list for what is nested."""
     import datasets
 
     for part in parts:
-        part = part.select_columns([column for column in (audio, words, speaker) if column])
-        for example in part.cast_column(audio, datasets.Audio(decode=False)):
-            yield example[audio] or {}, example[words], example[speaker] if speaker else None
+        named = {name: f.int2str for name, f in part.features.items() if isinstance(f, datasets.ClassLabel)}
+        plain = [name for name, f in part.features.items() if name in named or isinstance(f, datasets.Value)]
+        nested: dict[str, Any] = {name: [] for name in part.column_names if name not in plain}
+        try:
+            for example in part.select_columns([audio, *plain]).cast_column(audio, datasets.Audio(decode=False)):
+                values = {
+                    c: named[c](v) if c in named and v is not None else v for c, v in example.items() if c != audio
+                }
+                said = {c: v if v is None or isinstance(v, (str, int, float)) else str(v) for c, v in values.items()}
+                yield nested | said | {audio: example[audio] or {}}
+        except Exception as error:
+            raise _broken(source, error) from error
 
 
-def _write_recordings(records: Iterator[Record], folder: Path, allowed: list[Path]) -> pd.DataFrame:
-    """Write each recording as a file and return what the rows say; an empty ``audio`` marks one without."""
-    rows, taken = [], set()
-    for number, (audio, transcript, speaker) in enumerate(records):
-        data = _bytes_of(audio, allowed)
-        name = ""
+def _write_recordings(
+    examples: Iterator[dict[str, Any]], audio: str, folder: Path, allowed: list[Path]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Write each recording as a file; yield its stored path and its row with the file's name, empty where none is."""
+    taken = set()
+    for number, example in enumerate(examples):
+        path, data, name = example[audio].get("path") or "", _bytes_of(example[audio], allowed), ""
         if data:
-            stem = UNSAFE.sub("_", PurePosixPath(audio.get("path") or "").stem).strip(".") or f"{number:06d}"
+            stem = UNSAFE.sub("_", PurePosixPath(path).stem).strip(".") or f"{number:06d}"
             stem = stem if stem.casefold() not in taken else f"{stem}-{number:06d}"
             taken.add(stem.casefold())
-            name = stem + (suffix_of_bytes(data[:16]) or PurePosixPath(audio.get("path") or "").suffix)
+            name = stem + (suffix_of_bytes(data[:16]) or PurePosixPath(path).suffix)
             if not (folder / name).is_file():  # a run that was killed goes on here
                 write_bytes(data, folder / name)
-        text = "" if transcript is None else str(transcript)
-        rows.append((name, text, None if speaker is None else str(speaker), str(audio.get("path") or "")))
-    return pd.DataFrame(rows, columns=["audio", "transcript", "speaker", "path"], dtype=object)
+        yield path, example | {audio: name}
 
 
 def _bytes_of(audio: dict[str, Any], allowed: list[Path]) -> bytes | None:
@@ -176,20 +215,13 @@ def _bytes_of(audio: dict[str, Any], allowed: list[Path]) -> bytes | None:
     if not audio.get("path"):
         return None
     for folder in allowed:
-        path = (folder / audio["path"]).resolve()
-        if path.is_relative_to(folder) and path.is_file():
-            return path.read_bytes()
+        try:
+            path = (folder / audio["path"]).resolve()
+            if path.is_relative_to(folder) and path.is_file():
+                return path.read_bytes()
+        except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
+            continue
     return None
 
 
-def _rows(table: pd.DataFrame, source: str) -> tuple[list[Row], list[Problem]]:
-    rows, problems = [], []
-    for number, (audio, transcript, speaker, path) in enumerate(table.itertuples(index=False)):
-        where = f"example {number} of {source}"
-        if audio:
-            rows.append(Row(audio, transcript, None if pd.isna(speaker) else speaker, where))
-        else:
-            told = f"{path} is not in the dataset's folder" if path else "neither bytes nor a path"
-            advice = "save the dataset again where its recordings are, so that they are stored in it"
-            problems.append(Problem(ERROR, "missing file", where, told, advice))
-    return rows, problems
+SAVED = Layout("datasets", "a folder written by datasets.save_to_disk, or a Hub id", _recognise, _read, on_hub=True)

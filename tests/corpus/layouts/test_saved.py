@@ -57,6 +57,20 @@ def test_a_saved_dataset_becomes_files(tmp_path):
     assert corpus.root.parent == tmp_path / "cache"
 
 
+def test_further_columns_are_kept_classes_by_name_and_what_is_nested_is_said(tmp_path):
+    audio = [{"bytes": encoded(i), "path": f"{i}.wav"} for i in range(3)]
+    rows = undecoded(audio, text=LINES[:3], path=["p0", "p1", "p2"])
+    rows = rows.add_column("age", [20, None, 41]).add_column("f0", [[1.5], [2.0], []])
+    rows = rows.add_column("gender", [1, 0, None]).cast_column("gender", datasets.ClassLabel(names=["زن", "مرد"]))
+    rows.save_to_disk(tmp_path / "saved")
+    corpus = read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache")
+    assert corpus.further == ["path", "age", "gender"]
+    assert corpus.rows["path"].tolist() == ["p0", "p1", "p2"]
+    assert corpus.rows["age"].fillna(-1).tolist() == [20, -1, 41]
+    assert corpus.rows["gender"].fillna("-").tolist() == ["مرد", "زن", "-"]
+    assert [p.value for p in corpus.problems] == ["f0: lists or objects"]
+
+
 def test_recordings_are_written_once_and_a_killed_run_goes_on(tmp_path, monkeypatch):
     dataset([{"bytes": encoded(i), "path": f"{i}.wav"} for i in range(4)]).save_to_disk(tmp_path / "saved")
     written = []
@@ -86,10 +100,10 @@ def test_splits_are_joined_or_chosen_and_equal_names_told_apart(tmp_path):
     datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
     every = read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache").rows
     assert every["id"].tolist() == ["x", "X-000001", "x-000002"], "also where file systems ignore case"
-    only = read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache", transcripts="test").rows
+    only = read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache", transcripts_file="test").rows
     assert only["transcript"].tolist() == ["آخری"]
     with pytest.raises(CorpusError, match=r"no split 'dev'; it has train, test"):
-        read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache", transcripts="dev")
+        read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache", transcripts_file="dev")
 
 
 @pytest.fixture
@@ -144,12 +158,12 @@ def test_a_stored_path_leads_nowhere_else(tmp_path):
     assert corpus.rows["id"].tolist() == ["inside", "escape"]
     assert [(p.severity, p.check) for p in corpus.problems] == [(ERROR, "missing file")] * 3
     assert not (tmp_path / "escape.wav").exists()
-    assert sorted(p.name for p in corpus.root.iterdir()) == ["escape.wav", "inside.wav", "rows.parquet"]
+    assert sorted(p.name for p in corpus.root.iterdir()) == ["escape.wav", "inside.wav", "rows.json"]
 
 
 def test_missing_columns_are_named(tmp_path):
     dataset([{"bytes": encoded(0), "path": "a.wav"}]).save_to_disk(tmp_path / "saved")
-    with pytest.raises(CorpusError, match=r"no column 'urdu': it has 'sentence'"):
+    with pytest.raises(CorpusError, match=r"no column 'urdu': it has 'audio', 'sentence'"):
         read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache", text_column="urdu")
     with pytest.raises(CorpusError, match=r"no column 'who'"):
         read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache", speaker_column="who")
