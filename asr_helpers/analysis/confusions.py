@@ -16,7 +16,6 @@ from asr_helpers.text.normaliser import code_point, letters
 from .edits import KINDS, letter_edits
 
 __all__ = [
-    "confused_letters",
     "confused_words",
     "confusion_matrix",
     "ids_by_kind",
@@ -92,24 +91,6 @@ def confused_words(edits: pd.DataFrame, *, top: int = 30, examples: int = EXAMPL
     Returns:
         One row a pair, most costly first: kind, reference, hypothesis, count, errors, examples.
     """
-    return confused(edits, top=top, examples=examples)
-
-
-def confused_letters(predictions: pd.DataFrame, *, top: int = 30, examples: int = EXAMPLES) -> pd.DataFrame:
-    """The most frequent letter errors, the space between words among them.
-
-    Args:
-        predictions: With id, reference and hypothesis.
-        top: Rows, at most.
-        examples: Ids listed for each, at most.
-
-    Returns:
-        One row a pair, most frequent first: kind, reference, hypothesis, count, errors, examples.
-    """
-    return confused(letter_edits(predictions).assign(errors=1), top=top, examples=examples)
-
-
-def confused(edits: pd.DataFrame, *, top: int, examples: int) -> pd.DataFrame:
     keys = ["kind", "reference", "hypothesis"]
     table = (
         edits.groupby(keys, sort=False)

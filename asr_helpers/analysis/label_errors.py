@@ -21,7 +21,7 @@ def possible_label_errors(predictions: pd.DataFrame, *, language: str = "ur") ->
     """List utterances whose reference is denied by words that the model is surer of than of most right words.
 
     The threshold comes from the predictions themselves: the median confidence of the words that are right. Words that
-    sound like the reference (`homophones.fold`) or differ from it by a space alone are no suspicion. Listen before
+    sound like the reference (`text.languages.fold`) or differ from it by a space alone are no suspicion. Listen before
     correcting: a model can be sure and wrong.
 
     Args:

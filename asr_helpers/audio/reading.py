@@ -12,7 +12,7 @@ import soundfile
 from . import mpeg
 from .files import AUDIO_SUFFIXES, kind_of_bytes, suffix_of_bytes
 
-__all__ = ["SAMPLING_RATE", "AudioError", "from_int16", "read_audio", "read_blocks", "to_int16"]
+__all__ = ["SAMPLING_RATE", "AudioError", "read_audio", "read_blocks", "to_int16"]
 
 SAMPLING_RATE = 16_000  # Hz; every Wav2Vec2 checkpoint was pretrained at this rate
 
@@ -74,11 +74,6 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
         first = int(np.flatnonzero(~np.isfinite(samples))[0])
         raise ValueError(f"sample {first} is {samples[first]}, which 16 bits cannot hold; export the recording again")
     return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
-
-
-def from_int16(samples: np.ndarray) -> np.ndarray:
-    """Turn 16-bit PCM into float32 with full scale at 1.0."""
-    return np.asarray(samples, dtype=np.int16).astype(np.float32) / 32768.0
 
 
 class _Sequential(soundfile.SoundFile):

@@ -65,7 +65,7 @@ def prepare_dataset(
             (normalised), ``speaker``, ``seconds``, ``split``.
         corpus_root: Folder that the audio paths start from.
         encode: Text to label ids.
-        frames: Samples to encoder frames (:func:`asr_helpers.frames.output_frames` of the checkpoint).
+        frames: Samples to encoder frames (:func:`asr_helpers.model.frames.output_frames` of the checkpoint).
         folder: Where the dataset goes: ``<split>/NNNNN.arrow``, readable by ``datasets.load_from_disk`` too.
         channel: 0-based channel to take of recordings with several; None mixes them down.
         min_seconds: Shorter utterances are left out.

@@ -10,7 +10,6 @@ import numpy as np
 __all__ = [
     "conv_layers",
     "ctc_frames_needed",
-    "frame_centres",
     "frame_seconds",
     "hop",
     "output_frames",
@@ -96,21 +95,6 @@ def samples_needed(source: Any, frames: int) -> int:
 def frame_seconds(source: Any, *, sampling_rate: int = 16_000) -> float:
     """Say how many seconds lie between a frame and the next."""
     return hop(source) / sampling_rate
-
-
-def frame_centres(source: Any, frames: int, *, sampling_rate: int = 16_000) -> np.ndarray:
-    """Place every frame in time, at the middle of the samples that it hears.
-
-    Args:
-        source: A Wav2Vec2 model, its config, or the tuple of :func:`conv_layers`.
-        frames: How many frames.
-        sampling_rate: Samples a second.
-
-    Returns:
-        Seconds from the start of the recording, shape (frames,), float64.
-    """
-    middle = (receptive_field(source) - 1) / 2
-    return (middle + hop(source) * np.arange(frames)) / sampling_rate
 
 
 def ctc_frames_needed(labels: Sequence[int]) -> int:

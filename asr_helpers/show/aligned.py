@@ -14,7 +14,7 @@ from asr_helpers.analysis.edits import Edit, align_words
 from .fragments import Fragment, direction, escape
 from .players import word_span
 
-__all__ = ["aligned", "aligned_html", "legend", "letter_runs"]
+__all__ = ["aligned", "legend", "letter_runs"]
 
 LINE_LETTERS = 52  # an alignment breaks after this many letters, which fits half a notebook's width
 
@@ -32,7 +32,7 @@ def aligned(reference: str, hypothesis: str, *, times: Times = (), lang: str = "
         hypothesis: What was recognised.
         times: One mapping a word of the hypothesis with its ``start`` and ``end`` in seconds. Its words then are
             buttons, which play them where the alignment stands beside its player
-            (:func:`asr_helpers.players.beside_player`).
+            (:func:`asr_helpers.show.players.beside_player`).
         lang: Language of both, as in ``lang="ur"``.
 
     Returns:
@@ -44,11 +44,6 @@ def aligned(reference: str, hypothesis: str, *, times: Times = (), lang: str = "
     said = " ".join(_marked(e, e.reference, "[-{}-]") for e in edits if e.reference) or "(nothing)"
     heard = " ".join(_marked(e, e.hypothesis, "{{+{}+}}") for e in edits if e.hypothesis) or "(nothing)"
     return Fragment(_html(edits, times, lang), f"reference:  {said}\nprediction: {heard}")
-
-
-def aligned_html(reference: str, hypothesis: str, *, times: Times = (), lang: str = "ur") -> str:
-    """The markup of :func:`aligned` alone."""
-    return aligned(reference, hypothesis, times=times, lang=lang).html
 
 
 def legend() -> Fragment:

@@ -26,8 +26,6 @@ __all__ = ["ANY", "Browser", "equal_parts", "options_of", "prediction_browser", 
 
 Groups = Mapping[str, Mapping[str, Collection[str]]]
 
-WINDOW = 30  # frames of the inspector's table: as many as fit a notebook's width
-
 ANY = "all"  # the choice of a filter that keeps everything
 
 Masks = Mapping[str, np.ndarray]  # name of a choice → which rows it keeps, shape (rows,)
@@ -43,7 +41,7 @@ def sample_browser(
 ) -> widgets.VBox:
     """Look through a corpus: filter, sort, search; a row's button plays it and shows its spectrogram.
 
-    :func:`asr_helpers.display.utterance_table` is the same without a kernel.
+    :func:`asr_helpers.show.tables.utterance_table` is the same without a kernel.
 
     Args:
         utterances: One row an utterance: ``id``, ``audio``, ``transcript``, ``seconds``; ``split``, ``speaker`` and
@@ -105,7 +103,7 @@ def prediction_browser(
 ) -> widgets.VBox:
     """Look through predictions under their references; a row's button plays it, with its words over its waveform.
 
-    :func:`asr_helpers.display.prediction_table` is the same without a kernel.
+    :func:`asr_helpers.show.tables.prediction_table` is the same without a kernel.
 
     Args:
         predictions: One row an utterance: ``id``, ``audio``, ``reference``, ``hypothesis``; ``words``,

@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +18,7 @@ from matplotlib.text import Text
 
 from .fragments import Fragment, escape
 
-__all__ = ["COLOURS", "Picture", "figure", "finish", "label_letters", "letter_label", "picture", "png"]
+__all__ = ["COLOURS", "Picture", "finish", "label_letters", "letter_label", "picture", "png"]
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -28,35 +26,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DPI = 100  # a picture 10 inches wide is then as wide as a notebook's text, and stays under 100 kB
 
 URDU_LETTERS = "ابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوہھءیےآئؤ"
-
-
-def figure(
-    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 2.8, **options: Any
-) -> tuple[Figure, Any]:
-    """Open a figure in the style of all pictures here.
-
-    Args:
-        rows: Axes below one another.
-        columns: Axes beside one another.
-        width: Inches across the whole figure.
-        height: Inches of one row.
-        options: What else ``matplotlib.pyplot.subplots`` takes, e.g. ``sharex=True``.
-
-    Returns:
-        The figure and its axes, as ``matplotlib.pyplot.subplots`` returns them.
-    """
-    fig, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(width, height * rows),
-        dpi=DPI,
-        layout="constrained",
-        facecolor="white",
-        **options,
-    )
-    for ax in np.ravel(axes):
-        ax.set_axisbelow(True)
-    return fig, axes
 
 
 def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:

@@ -154,7 +154,7 @@ def frame_inspector(
 
     The picture shows the probability of every token over time. The slider (arrow keys, page keys) chooses a frame:
     its likeliest tokens, and around it how best tokens are merged and blanks dropped until text is left.
-    :func:`asr_helpers.ctc_display.collapse_steps` is the same without a kernel.
+    :func:`asr_helpers.show.frames.collapse_steps` is the same without a kernel.
 
     Args:
         log_probs: Natural logarithms, shape ``(frames, tokens)``; or several such arrays by utterance id.

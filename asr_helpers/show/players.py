@@ -23,7 +23,6 @@ __all__ = [
     "beside_player",
     "clip_button",
     "encode",
-    "player",
     "read_player",
     "without_audio",
     "word_player",
@@ -85,27 +84,6 @@ def audio_uri(samples: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> str:
     return "data:audio/mpeg;base64," + base64.b64encode(encode(samples, sampling_rate)).decode("ascii")
 
 
-def player(
-    samples: np.ndarray,
-    sampling_rate: int = SAMPLING_RATE,
-    *,
-    label: str = "recording",
-    autoplay: bool = False,
-) -> str:
-    """Make an audio element that plays without Python and without the network.
-
-    Args:
-        samples: Mono audio, float in [-1, 1], shape ``(samples,)``.
-        sampling_rate: Samples per second.
-        label: What a screen reader calls it.
-        autoplay: Play at once; only for a player that appears because somebody asked to hear it.
-
-    Returns:
-        Markup of one ``<audio>`` element.
-    """
-    return _audio(audio_uri(samples, sampling_rate), label, "autoplay" if autoplay else "")
-
-
 def _audio(uri: str, label: str, more: str = "") -> str:
     return f'<audio controls preload="none" aria-label="{escape(label)}" {more} src="{uri}"></audio>'
 
@@ -158,7 +136,6 @@ def word_player(
         sampling_rate: Samples per second.
         label: What a screen reader calls the recording.
         lang: Language of the words.
-        margin: Seconds played before and after a word; CTC marks a letter where it peaks, not where it begins.
         autoplay: Play at once; only for a player that appears because somebody asked to hear it.
 
     Returns:

@@ -52,7 +52,7 @@ class Section:
 
     Attributes:
         title: What it answers.
-        content: In order: fragments of :mod:`asr_helpers.display`, figures, tables, or sentences.
+        content: In order: fragments of :mod:`asr_helpers.show.fragments`, figures, tables, or sentences.
     """
 
     title: str

@@ -17,7 +17,7 @@ from .aligned import aligned, legend
 from .fragments import Fragment, direction, escape, join, note, phrase
 from .players import beside_player, clip_button, read_player
 
-__all__ = ["picked", "prediction_table", "problem_table", "table", "utterance_table", "with_players"]
+__all__ = ["prediction_table", "problem_table", "table", "utterance_table", "with_players"]
 
 Format = str | Callable[[Any], str]
 
@@ -169,12 +169,6 @@ def utterance_table(
     if corpus_root is not None:
         shown.insert(min(1, shown.shape[1]), "listen", _players(rows, corpus_root))
     return table(shown, caption=caption, formats={"seconds": "{:.2f} s"}, lang=lang, cards=True)
-
-
-def picked(frame: pd.DataFrame, *, count: int, seed: int) -> pd.DataFrame:
-    """Draw rows by a seed, never the same row twice, in the order of the table."""
-    chosen = np.random.default_rng(seed).choice(len(frame), size=min(count, len(frame)), replace=False)
-    return frame.iloc[np.sort(chosen)]
 
 
 def prediction_table(

@@ -17,7 +17,7 @@ import pandas as pd
 from .languages import LANGUAGES
 from .rules import DIGITS, Rule, rules_of
 
-__all__ = ["Normaliser", "code_point", "letters", "normalise"]
+__all__ = ["Normaliser", "code_point", "letters"]
 
 OPTIONS = {
     "language": tuple(LANGUAGES),
@@ -111,11 +111,6 @@ class Normaliser:
     def counts(self, texts: Iterable[str]) -> pd.DataFrame:
         """The table of `normalise_all` alone."""
         return self.normalise_all(texts)[1]
-
-
-def normalise(text: str, **options: str) -> str:
-    """Normalise one transcript; options as for `Normaliser`."""
-    return Normaliser(**options)(text)
 
 
 def letters(texts: Iterable[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 from asr_helpers.analysis.metrics import wer
 from asr_helpers.analysis.spelling import class_table, folded_scores
 from asr_helpers.text.languages import fold, language_of
-from asr_helpers.text.normaliser import normalise
+from asr_helpers.text.normaliser import Normaliser
 
 ALIKE = [
     ("سدا", "صدا"), ("ثواب", "صواب"), ("زن", "ظن"), ("نذر", "نظر"), ("ستر", "سطر"), ("زکوۃ", "زکوت"), ("ہال", "حال"),
@@ -34,7 +34,7 @@ def test_sounds_different(one, other):
 @pytest.mark.parametrize("language", ["ur", "fa"])
 def test_every_class_folds_its_own_example(language):
     for sound in language_of(language).sounds:
-        one, other = normalise(sound.example, language=language).split()
+        one, other = Normaliser(language=language)(sound.example).split()
         assert fold(one, language=language, only=sound.name) == fold(other, language=language, only=sound.name)
 
 

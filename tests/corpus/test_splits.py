@@ -72,7 +72,7 @@ def test_the_order_of_rows_and_the_index_do_not_matter():
 
 def test_the_hash_seed_of_the_process_does_not_matter(tmp_path):
     program = (
-        "import pandas as pd; from asr_helpers.splits import split_utterances\n"
+        "import pandas as pd; from asr_helpers.corpus.splits import split_utterances\n"
         "rows = [(str(i), f'جملہ {i % 37}', f's{i % 9}') for i in range(90)]\n"
         "u = pd.DataFrame(rows, columns=['id', 'transcript', 'speaker'])\n"
         "print(list(split_utterances(u, seed=5)))\n"

@@ -132,7 +132,7 @@ def test_the_cores_are_shared_out_unless_the_user_has_done_so(monkeypatch):
 
 CALLER = """
 import sys
-from asr_helpers.launch import run_processes
+from asr_helpers.run.launch import run_processes
 run_processes({parameters!r}, run_folder={run_folder!r}, processes=2)
 """
 

@@ -11,11 +11,11 @@ import soundfile
 
 from asr_helpers.show.players import (
     COMPRESSION,
+    PLAY_HANDLER,
     audio_uri,
     beside_player,
     clip_button,
     encode,
-    player,
     read_player,
     without_audio,
     word_player,
@@ -80,8 +80,8 @@ def test_nan_and_overload_are_played_as_silence_and_full_scale():
 
 
 def test_sound_loads_only_when_asked_for():
-    assert 'preload="none"' in player(clicks()) and "autoplay" not in player(clicks())
-    assert " autoplay " in player(clicks(), autoplay=True)
+    assert 'preload="none"' in word_player(clicks(), []) and "autoplay" not in word_player(clicks(), [])
+    assert " autoplay " in word_player(clicks(), [], autoplay=True)
 
 
 def test_labels_are_escaped():
@@ -89,9 +89,10 @@ def test_labels_are_escaped():
     reader = HTMLParser()
     reader.handle_starttag = lambda tag, attributes: seen.append((tag, dict(attributes)))
     label = '" onplay="alert(1)"><img src=x onerror=alert(1)>'
-    reader.feed(player(clicks(), label=label))
-    [(tag, attributes)] = seen
-    assert tag == "audio" and attributes["aria-label"] == label and "onplay" not in attributes
+    reader.feed(word_player(clicks(), [], label=label))
+    [attributes] = [attributes for tag, attributes in seen if tag == "audio"]
+    assert attributes["aria-label"] == label and attributes["onplay"] == PLAY_HANDLER
+    assert "img" not in [tag for tag, _ in seen]
 
 
 def test_words_are_buttons_with_their_times_in_reading_order():
@@ -138,7 +139,7 @@ def test_a_bad_file_costs_one_row(tmp_path):
 
 
 def test_committed_markup_holds_no_sound():
-    markup = word_player(clicks(), [{"word": "کتاب", "start": 0.5, "end": 1.0}]) + player(clicks())
+    markup = word_player(clicks(), [{"word": "کتاب", "start": 0.5, "end": 1.0}]) + word_player(clicks(), [])
     bare = without_audio(markup)
     assert "<audio" not in bare and "base64" not in bare and "کتاب" in bare and bare.count("run the notebook") == 2
     assert "run the notebook" not in without_audio(clip_button(clicks(), "▶ 12", label="x"))

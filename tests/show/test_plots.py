@@ -17,9 +17,13 @@ RATE = 16_000
 TOKENS = ("[PAD]", "[UNK]", "|", "ک", "ہ", "ے")
 
 
+def figure(rows: int = 1):
+    return plt.subplots(rows, figsize=(9, 2.8 * rows), dpi=100, layout="constrained")
+
+
 @pytest.fixture
 def ax():
-    fig, axes = figures.figure()
+    fig, axes = figure()
     yield axes
     plt.close(fig)
 
@@ -50,7 +54,7 @@ def test_every_helper_returns_its_axes_with_a_title_and_units(ax):
 
 def test_axes_say_their_units():
     tone = np.sin(np.arange(RATE) / 5).astype(np.float32)
-    fig, (one, two) = figures.figure(2)
+    fig, (one, two) = figure(2)
     plots.waveform(tone, RATE, one)
     plots.spectrogram(tone, RATE, two, title="س is taken for ص")
     assert (one.get_xlabel(), two.get_ylabel()) == ("time (s)", "frequency (kHz)")
@@ -77,7 +81,7 @@ def test_spectrogram_is_loudest_at_the_frequency_of_a_tone(ax):
 
 @pytest.mark.parametrize("samples", [1, 10, 300, RATE * 40])
 def test_recordings_of_any_length_can_be_drawn(samples):
-    fig, (one, two) = figures.figure(2)
+    fig, (one, two) = figure(2)
     plots.waveform(np.zeros(samples), RATE, one)
     plots.spectrogram(np.zeros(samples), RATE, two)
     assert two.images[0].get_array().shape[1] <= 1_100
@@ -153,7 +157,7 @@ def test_letters_without_a_glyph_are_named(monkeypatch):
 
 
 def test_pictures_stay_below_their_limit_and_shrink_only_if_they_must():
-    fig, ax = figures.figure()
+    fig, ax = figure()
     ax.plot([1, 2])
     assert Image.open(io.BytesIO(figures.png(fig))).size == (900, 280)
     ax.imshow(np.random.default_rng(0).random((300, 900)), aspect="auto")
@@ -163,7 +167,7 @@ def test_pictures_stay_below_their_limit_and_shrink_only_if_they_must():
 
 def test_an_inline_picture_names_itself_and_closes():
     before = plt.get_fignums()
-    fig, _ = figures.figure()
+    fig, _ = figure()
     shown = figures.picture(fig, alt='what "it" shows')
     assert 'alt="what &quot;it&quot; shows"' in shown.html and 'width="900"' in shown.html
     assert plt.get_fignums() == before
@@ -174,7 +178,7 @@ def test_an_inline_picture_names_itself_and_closes():
 
 def test_a_spectrogram_of_noise_stays_below_the_limit():
     noise = np.random.default_rng(0).normal(0, 0.1, 4 * 22_050)
-    fig, (one, two) = figures.figure(2)
+    fig, (one, two) = figure(2)
     plots.waveform(noise, 22_050, one)
     plots.spectrogram(noise, 22_050, two)
     assert len(figures.picture(fig, alt="noise").png) <= 100_000

@@ -14,7 +14,7 @@ import soundfile
 from asr_helpers.analysis.edits import align_words
 from asr_helpers.show.aligned import aligned, letter_runs
 from asr_helpers.show.fragments import STYLE, Fragment, direction, escape, join, phrase, visible
-from asr_helpers.show.tables import picked, prediction_table, problem_table, table, utterance_table, with_players
+from asr_helpers.show.tables import prediction_table, problem_table, table, utterance_table, with_players
 
 ATTACK = '<img src=x onerror="alert(1)"> & </td><script>alert(2)</script>'
 REFERENCE, HYPOTHESIS = "کتاب میز پر رکھی ہے", "قطاب میز رکھی ہے تھا"
@@ -258,14 +258,6 @@ def test_utterances_skip_columns_that_say_nothing():
     frame = pd.DataFrame({"id": ["1"], "speaker": [None], "seconds": [2.0], "transcript": ["سلام"]})
     shown = utterance_table(frame)
     assert "speaker" not in shown.html and "2.00 s" in shown.html
-
-
-def test_picked_rows_are_distinct_seeded_and_in_order():
-    frame = pd.DataFrame({"x": range(50)})
-    first = picked(frame, count=10, seed=3)
-    assert first.equals(picked(frame, count=10, seed=3)) and not first.equals(picked(frame, count=10, seed=4))
-    assert first["x"].is_unique and first["x"].is_monotonic_increasing and len(first) == 10
-    assert picked(frame, count=99, seed=3).equals(frame)
 
 
 def test_a_notebook_gets_html_and_text():
