@@ -97,7 +97,8 @@ def prepare_dataset(
             reports[shard.split, shard.number] = report
     if missing:
         (folder / "dataset_dict.json").unlink(missing_ok=True)  # until all is written, there is no dataset to load
-        _sweep(folder)
+        for stray in folder.glob("*/.*.part.*"):  # what a killed run was in the middle of writing
+            stray.unlink(missing_ok=True)
         require_free_space(folder, sum(_bytes_of(shard) for shard in missing))
         reports |= _write_all(missing, recipe, folder, workers, progress)
     _finish(folder, shards, reports)
@@ -158,12 +159,6 @@ def _plan(clips: dict[str, list[tuple[Clip, float]]], shard_seconds: float) -> l
 def _bytes_of(shard: Shard) -> int:
     """Estimate a shard's size from the durations that were measured before."""
     return int(shard.seconds * SAMPLING_RATE * 2) + ROW_BYTES * (len(shard.clips) + 1)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed run was in the middle of writing."""
-    for stray in folder.glob("*/.*.part.*"):
-        stray.unlink(missing_ok=True)
 
 
 def _write_all(
