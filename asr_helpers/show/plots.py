@@ -26,6 +26,12 @@ LABEL_GAP = 0.075  # least distance of two labels, as a share of the height of a
 
 RANGE_DB = -70  # what lies further below the loudest point is drawn black
 
+WINDOW_SECONDS = 0.016  # of a spectrogram
+
+COLUMNS = 1_000  # of a spectrogram, about: more are not seen
+
+QUIETEST = 1e-6  # amplitude that counts as the loudest point of digital silence, which is black then
+
 
 def waveform(
     samples: np.ndarray,
@@ -80,21 +86,18 @@ def spectrogram(samples: np.ndarray, sampling_rate: int, ax: Axes, *, title: str
         ax: Where to draw.
         title: What the picture shows.
     """
-    decibels, seconds = _decibels(np.asarray(samples, dtype=np.float32), sampling_rate)
-    extent = (0.0, seconds, 0.0, sampling_rate / 2000)
+    import librosa  # only here: importing it takes seconds
+
+    width = round(WINDOW_SECONDS * sampling_rate)
+    hop = max(width // 8, len(samples) // COLUMNS)
+    padded = np.pad(np.asarray(samples, dtype=np.float32), (0, max(0, 2 * width - len(samples))))
+    size = np.abs(librosa.stft(padded, n_fft=2 * width, win_length=width, hop_length=hop))[:, : 1 + len(samples) // hop]
+    decibels = librosa.amplitude_to_db(size, ref=max(float(size.max()), QUIETEST), amin=1e-4 * QUIETEST, top_db=None)
+    extent = (0.0, len(samples) / sampling_rate, 0.0, sampling_rate / 2000)
     picture = ax.imshow(decibels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=RANGE_DB, vmax=0)
     ax.figure.colorbar(picture, ax=ax, format="%.0f dB", pad=0.01)
-    return finish(ax, title, "time (s)", "frequency (kHz)")
-
-
-def _decibels(samples: np.ndarray, sampling_rate: int, columns: int = 1_000) -> tuple[np.ndarray, float]:
-    """Power of every window, shape ``(frequencies, windows)``, in decibels below the largest; and the seconds."""
-    width = round(0.016 * sampling_rate)
-    padded = np.pad(samples, width // 2)
-    hop = max(width // 8, len(samples) // columns)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::hop] * np.hanning(width).astype(np.float32)
-    power = np.abs(np.fft.rfft(windows, n=2 * width)).T ** 2
-    return 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-20), 1e-12)), len(samples) / sampling_rate
+    window, step = 1000 * width / sampling_rate, 1000 * hop / sampling_rate
+    return finish(ax, title, f"time (s): windows of {window:.3g} ms, one every {step:.3g} ms", "frequency (kHz)")
 
 
 def histogram(
@@ -177,41 +180,31 @@ def slices(
     ax: Axes,
     *,
     label: str = "slice",
-    value: str = "value",
-    low: str = "low",
-    high: str = "high",
-    count: str = "utterances",
     overall: float | None = None,
-    xlabel: str = "WER (%)",
     title: str = "",
 ) -> Axes:
     """Draw an error rate with its interval for each part of the test set.
 
     Args:
-        frame: One row a slice; rates as fractions.
+        frame: One row a slice: ``value``, ``low`` and ``high`` as fractions, ``utterances``, and its name.
         ax: Where to draw.
         label: Column that names the slice.
-        value: Column of the rate.
-        low: Column of the interval's lower end.
-        high: Column of its upper end.
-        count: Column with the number of utterances, written beside the bar.
         overall: Rate over everything, drawn as a line.
-        xlabel: What is drawn, with its unit.
         title: The finding.
     """
     places = np.arange(len(frame))[::-1]
-    rate = 100 * frame[value].to_numpy(float)
-    reach = np.abs(100 * frame[[low, high]].to_numpy(float).T - rate)
+    rate = 100 * frame["value"].to_numpy(float)
+    reach = np.abs(100 * frame[["low", "high"]].to_numpy(float).T - rate)
     ax.errorbar(rate, places, xerr=np.nan_to_num(reach), fmt="o", color=COLOURS[0], capsize=4, markersize=6)
     if overall is not None:
         ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
         ax.legend(frameon=False)
-    ax.set_yticks(places, [f"{n}  (n = {c:,})" for n, c in zip(frame[label], frame[count], strict=True)])
+    ax.set_yticks(places, [f"{n}  (n = {c:,})" for n, c in zip(frame[label], frame["utterances"], strict=True)])
     label_letters(ax.get_yticklabels())
     ax.set_ylim(-0.6, len(frame) - 0.4)
     ax.set_xlim(left=0)
     ax.grid(axis="x", alpha=0.3)
-    return finish(ax, title, xlabel)
+    return finish(ax, title, "WER (%)")
 
 
 def calibration(
@@ -314,22 +307,13 @@ def _write_winners(
         label_letters([text])
 
 
-def confusions(
-    counts: pd.DataFrame,
-    ax: Axes,
-    *,
-    title: str = "",
-    reference: str = "reference",
-    hypothesis: str = "hypothesis",
-) -> Axes:
+def confusions(counts: pd.DataFrame, ax: Axes, *, title: str = "") -> Axes:
     """Draw which letter was taken for which, as a matrix of counts.
 
     Args:
         counts: A square or oblong table: index = letter said, columns = letter predicted, cells = times.
         ax: Where to draw.
         title: The finding.
-        reference: Name of the rows.
-        hypothesis: Name of the columns.
     """
     cells = counts.to_numpy(float)
     ax.imshow(cells, cmap="Oranges", vmin=0, aspect="auto")
@@ -340,4 +324,4 @@ def confusions(
     ax.set_yticks(range(cells.shape[0]), [letter_label(str(c)) for c in counts.index])
     label_letters([*ax.get_xticklabels(), *ax.get_yticklabels()])
     ax.tick_params(length=0, labelsize=12)
-    return finish(ax, title, hypothesis, reference)
+    return finish(ax, title, "hypothesis", "reference")
