@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test notebooks starter clean
+.PHONY: run test lint notebooks starter clean
 
 # 01 to 05 on the sample corpus; ends with WER and CER and where the results lie.
 run: $(INSTALLED)
@@ -11,12 +11,17 @@ run: $(INSTALLED)
 
 # Unit tests; the papermill chain on other recordings and on the sample; real processes and a real browser; the notebooks
 # against their kept outputs (after the sample run, whose finished training they then find).
-test: $(INSTALLED)
-	$(BIN)/ruff check asr_helpers benchmarks scripts tests
+test: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
 	$(BIN)/python -m pytest -q -m slow tests/test_notebooks.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_notebooks.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+
+# Rules and layout of the code, that of the notebooks' cells too.
+lint: $(INSTALLED)
+	$(BIN)/ruff check asr_helpers benchmarks scripts tests
+	$(BIN)/ruff format --check asr_helpers benchmarks scripts tests
+	$(BIN)/ruff format --check --line-length 110 notebooks/*.ipynb
 
 # Run all five again and commit their cleaned outputs.
 notebooks: $(INSTALLED)

@@ -183,7 +183,7 @@ def trainer(
         fp16=cuda and not bf16,
         bf16=bf16,
         use_cpu=not cuda,
-        activation_checkpointing=checkpointing,
+        gradient_checkpointing=checkpointing or None,
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         warmup_steps=WARMUP_STEPS,

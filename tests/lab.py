@@ -39,7 +39,7 @@ def jupyter_lab(folder: Path, home: Path, *, seconds: float = 120) -> Iterator[s
         seconds: Time to wait for the server.
 
     Yields:
-        Address of the server with its token, to which ``/lab/tree/NOTEBOOK`` is added by :func:`lab_address`.
+        Address of a notebook in it, with the server's token and ``{}`` in the place of the notebook's path.
     """
     port, token = _free_port(), secrets.token_hex(16)
     log = (home / "jupyterlab.log").open("w")

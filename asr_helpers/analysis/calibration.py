@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
-__all__ = ["Calibration", "calibration_error", "fit_calibration", "reliability", "word_outcomes"]
-
-EDGE = 1e-6  # confidences are kept this far from 0 and 1, where their logit would be infinite
+__all__ = ["calibration_error", "reliability", "word_outcomes"]
 
 Z = 1.96  # standard deviations on either side of the middle of a 95 % interval
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A correction of confidences: the logit is stretched by ``slope`` and moved by ``offset``.
-
-    A slope below 1 pulls confidences towards the middle: the model was too sure of itself.
-
-    Source: Platt (1999).
-    """
-
-    slope: float = 1.0
-    offset: float = 0.0
-
-    def __call__(self, confidence: np.ndarray) -> np.ndarray:
-        """Correct confidences in 0..1, of any shape."""
-        return 1 / (1 + np.exp(-(self.slope * _logit(confidence) + self.offset)))
-
-
-def _logit(confidence: np.ndarray) -> np.ndarray:
-    inside = np.clip(np.asarray(confidence, dtype=np.float64), EDGE, 1 - EDGE)
-    return np.log(inside / (1 - inside))
 
 
 def word_outcomes(references: Sequence[str], words: Sequence[Sequence[dict]]) -> pd.DataFrame:
@@ -96,34 +71,3 @@ def calibration_error(table: pd.DataFrame) -> float:
     """
     gaps = (table.confidence - table.correct).abs()
     return float((gaps * table.words).sum() / max(1, table.words.sum()))
-
-
-def fit_calibration(outcomes: pd.DataFrame, *, steps: int = 50) -> Calibration:
-    """Find the correction under which the outcomes are likeliest; fit on validation, use on test.
-
-    Args:
-        outcomes: With confidence and correct.
-        steps: Newton steps at most.
-
-    Returns:
-        The correction; none (slope 1, offset 0) where there are no words. Outcomes count as slightly less certain
-        than they are, so that words which are all right do not ask for an infinite slope.
-
-    Source: Platt (1999), section 2.2, for the targets.
-    """
-    right = outcomes.correct.to_numpy(dtype=bool)
-    if not len(right):
-        return Calibration()
-    hits, misses = right.sum(), (~right).sum()
-    target = np.where(right, (hits + 1) / (hits + 2), 1 / (misses + 2))
-    design = np.stack([_logit(outcomes.confidence.to_numpy()), np.ones(len(right))], axis=1)
-    found = np.array([1.0, 0.0])
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-design @ found))
-        slope = design.T @ (target - p)
-        curvature = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
-        change = np.linalg.solve(curvature, slope)
-        found = found + np.clip(change, -1, 1)
-        if np.abs(change).max() < 1e-9:
-            break
-    return Calibration(float(found[0]), float(found[1]))

@@ -18,8 +18,8 @@ __all__ = ["LONGEST", "OWN_COLUMNS", "further_columns"]
 
 OWN_COLUMNS = frozenset(
     """
-    id audio transcript speaker seconds sampling_rate channels peak rms_db clipped snr_db digest recording split sentence_key
-    text labels raw_reference reference hypothesis confidence words beam_hypothesis letters_per_second
+    id audio transcript speaker seconds sampling_rate channels peak rms_db clipped snr_db digest recording split
+    sentence_key text labels raw_reference reference hypothesis confidence words beam_hypothesis letters_per_second
     """.split()  # noqa: SIM905 - what notebooks 01 to 05 call their own columns
 )
 

@@ -64,7 +64,7 @@ def prepare_dataset(
             (normalised), ``speaker``, ``seconds``, ``split``.
         corpus_root: Folder that the audio paths start from.
         encode: Text to label ids.
-        frames: Samples to encoder frames (:func:`asr_helpers.frames.output_frames` of the checkpoint).
+        frames: Samples to encoder frames (:func:`asr_helpers.model.frames.output_frames` of the checkpoint).
         folder: Where the dataset goes: ``<split>/NNNNN.arrow``, readable by ``datasets.load_from_disk`` too.
         channel: 0-based channel to take of recordings with several; None mixes them down.
         min_seconds: Shorter utterances are left out.
@@ -96,7 +96,8 @@ def prepare_dataset(
             reports[shard.split, shard.number] = report
     if missing:
         (folder / "dataset_dict.json").unlink(missing_ok=True)  # until all is written, there is no dataset to load
-        _sweep(folder)
+        for stray in folder.glob("*/.*.part.*"):  # what a killed run was in the middle of writing
+            stray.unlink(missing_ok=True)
         require_free_space(folder, sum(_bytes_of(shard) for shard in missing))
         reports |= _write_all(missing, settings, folder, workers, progress)
     _finish(folder, shards, reports)
@@ -157,12 +158,6 @@ def _plan(clips: dict[str, list[tuple[Clip, float]]], shard_seconds: float) -> l
 def _bytes_of(shard: Shard) -> int:
     """Estimate a shard's size from the durations that were measured before."""
     return int(shard.seconds * SAMPLING_RATE * 2) + ROW_BYTES * (len(shard.clips) + 1)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed run was in the middle of writing."""
-    for stray in folder.glob("*/.*.part.*"):
-        stray.unlink(missing_ok=True)
 
 
 def _write_all(

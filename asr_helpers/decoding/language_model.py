@@ -19,10 +19,8 @@ __all__ = [
     "Leak",
     "NgramModel",
     "NgramOrder",
-    "Perplexity",
     "estimate",
     "find_leaks",
-    "perplexity",
     "refuse_leaks",
     "without_leaks",
     "write_arpa",
@@ -195,34 +193,6 @@ def _discounts(adjusted: np.ndarray) -> tuple[float, float, float]:
     y = n1 / (n1 + 2 * n2)
     estimates = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
     return estimates if all(0 < d <= k for k, d in enumerate(estimates, start=1)) else FALLBACK
-
-
-@dataclass(frozen=True)
-class Perplexity:
-    """How surprised a model is by a text.
-
-    Attributes:
-        value: Among how many equally likely tokens the model has to choose, on average; 1 is certainty.
-        tokens: Tokens counted: the known words and the ends of the sentences.
-        unknown: Words that the model does not know; they are left out of the value.
-    """
-
-    value: float
-    tokens: int
-    unknown: int
-
-
-def perplexity(model: NgramModel, sentences: Iterable[Sequence[str]]) -> Perplexity:
-    """Measure how well the model predicts sentences that it was not estimated from (lower is better)."""
-    known, total, tokens, unknown = set(model.words), 0.0, 0, 0
-    for sentence in sentences:
-        scores = model.log10(sentence)
-        counted = [x for x, word in zip(scores, [*sentence, None], strict=True) if word is None or word in known]
-        total, tokens = total + sum(counted), tokens + len(counted)
-        unknown += len(scores) - len(counted)
-    if not tokens:
-        raise ValueError("perplexity needs at least one sentence")
-    return Perplexity(10 ** (-total / tokens), tokens, unknown)
 
 
 def write_arpa(model: NgramModel, path: str | Path) -> Path:

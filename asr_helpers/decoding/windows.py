@@ -180,6 +180,7 @@ def segments(parts: Iterable[np.ndarray], *, longest: int, alphabet: Alphabet) -
     Args:
         parts: ``(frames, vocabulary)`` natural logarithms, in order, as ``stitch`` yields them.
         longest: Frames of a stretch at most; each is at least half as long, but for the last.
+        alphabet: Tells which frames hold a blank or a boundary, where a cut parts no word.
 
     Yields:
         The number of the first frame in the recording, and the stretch.

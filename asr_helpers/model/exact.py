@@ -67,6 +67,13 @@ class MaskedGroupNormConvLayer(Wav2Vec2GroupNormConvLayer):
 
     samples: torch.Tensor | None = None  # of the clips in the batch under way, shape (batch,)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Take the lengths as an argument, before anything is checkpointed: so they are kept for the backward pass."""
+        if self.samples is not None:
+            (kernel,), (stride,) = self.conv.kernel_size, self.conv.stride
+            kwargs["frames"] = output_frames(((kernel, stride),), self.samples)
+        return super().__call__(*args, **kwargs)
+
     def forward(self, hidden_states: torch.Tensor, frames: torch.Tensor | None = None) -> torch.Tensor:
         """Convolve, normalise over each clip's own ``frames`` (shape (batch,)), activate."""
         hidden_states = self.conv(hidden_states)
@@ -102,7 +109,6 @@ def make_exact(model: Wav2Vec2PreTrainedModel) -> Wav2Vec2PreTrainedModel:
         # The class changes, the object stays: parameters, their names, devices and hooks are untouched.
         first.__class__ = MaskedGroupNormConvLayer
         first.layer_norm.__class__ = MaskedGroupNorm
-        first.register_forward_pre_hook(_pass_frames, with_kwargs=True)
         listeners.append(first)
     if base.adapter is not None:
         for layer in base.adapter.layers:
@@ -143,14 +149,6 @@ def _forget_lengths(base: Wav2Vec2Model, args: tuple, output: Any) -> None:
     """After a batch, also a failed one: no layer may apply these lengths to another batch (hook)."""
     for layer, _ in _listeners(base):
         layer.samples = None
-
-
-def _pass_frames(layer: MaskedGroupNormConvLayer, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict]:
-    """Give the layer its lengths as an argument, which gradient checkpointing keeps for later (hook)."""
-    if layer.samples is None:
-        return args, kwargs
-    (kernel,), (stride,) = layer.conv.kernel_size, layer.conv.stride
-    return args, {**kwargs, "frames": output_frames(((kernel, stride),), layer.samples)}
 
 
 def _silence_padding(layer: Wav2Vec2AdapterLayer, args: tuple) -> tuple | None:

@@ -30,14 +30,13 @@ class HubUnavailable(CheckpointUnavailable):
     """A checkpoint is an id on the Hub, the Hub cannot be reached, and no copy lies on this machine."""
 
 
-def locate_checkpoint(checkpoint: str | Path, *, revision: str | None = None, weights: bool = True) -> Path:
+def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True) -> Path:
     """Find a checkpoint on this machine, fetching it from the Hub first if need be.
 
     Safetensors are preferred; a pickled ``pytorch_model.bin`` is fetched only where there is nothing else.
 
     Args:
         checkpoint: A folder, or an id on the Hub such as ``facebook/wav2vec2-base``.
-        revision: Branch, tag or commit on the Hub.
         weights: Fetch the weights too; otherwise only configs and vocabulary.
 
     Returns:
@@ -50,7 +49,7 @@ def locate_checkpoint(checkpoint: str | Path, *, revision: str | None = None, we
     """
     folder = Path(checkpoint).expanduser()
     if not folder.is_dir():
-        folder = _fetch(str(checkpoint), revision, weights)
+        folder = _fetch(str(checkpoint), weights)
     if not (folder / "config.json").is_file():
         raise CheckpointUnavailable(f"{checkpoint} has no config.json: it is no checkpoint of transformers")
     if weights and not _has(folder, SAFE_WEIGHTS) and not _has(folder, PICKLED_WEIGHTS):
@@ -65,32 +64,25 @@ def _has(folder: Path, patterns: list[str]) -> bool:
     return any(True for pattern in patterns for _ in folder.glob(pattern))
 
 
-def _fetch(checkpoint: str, revision: str | None, weights: bool) -> Path:
+def _fetch(checkpoint: str, weights: bool) -> Path:
     """Fetch an id from the Hub, or find its copy in the cache."""
-    import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+    network_error = HfHubHTTPError.__bases__[0]  # HTTPError of httpx; from huggingface_hub 2 on, of httpx2
     if not HUB_ID.match(checkpoint):
         raise CheckpointUnavailable(f"there is no folder {checkpoint} (seen from {Path.cwd()})")
     wanted = TEXTS + SAFE_WEIGHTS if weights else TEXTS
     try:
-        folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=wanted))
+        folder = Path(snapshot_download(checkpoint, allow_patterns=wanted))
         if weights and not _has(folder, SAFE_WEIGHTS):
-            snapshot_download(checkpoint, revision=revision, allow_patterns=PICKLED_WEIGHTS)
+            snapshot_download(checkpoint, allow_patterns=PICKLED_WEIGHTS)
     except RepositoryNotFoundError as error:  # also: private, or its terms not yet accepted
         raise CheckpointUnavailable(
             f"there is no folder {checkpoint} (seen from {Path.cwd()}), and the Hugging Face Hub has no such id, "
             "or not for you: check its spelling; for a private or gated one, run `hf auth login` first"
         ) from error
-    except RevisionNotFoundError as error:
-        raise CheckpointUnavailable(f"{checkpoint} has no revision {revision!r} on the Hugging Face Hub") from error
-    except (LocalEntryNotFoundError, ConnectionError, httpx.TransportError, HfHubHTTPError) as error:
+    except (LocalEntryNotFoundError, ConnectionError, network_error) as error:
         raise HubUnavailable(
             f"{checkpoint} is no folder here (seen from {Path.cwd()}), and the Hugging Face Hub cannot be reached to "
             f"fetch it. Connect to the network, or fetch it elsewhere with `hf download {checkpoint}` and give the "

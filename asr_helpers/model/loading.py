@@ -31,34 +31,27 @@ DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_p
 def load_for_ctc(
     checkpoint: str | Path,
     *,
-    processor: Any = None,
-    vocab_size: int | None = None,
-    blank_id: int | None = None,
+    processor: Any,
     head_seed: int,
     keep_head: bool = False,
     freeze_feature_encoder: bool = True,
     shortest_frames: int | None = None,
     dropout: float | Mapping[str, float] | None = None,
-    layerdrop: float = 0.0,
     spec_augment: Mapping[str, Any] | None = None,
     attn_implementation: str | None = None,
-    exact: bool = True,
-    revision: str | None = None,
 ) -> Wav2Vec2ForCTC:
-    """Load a checkpoint with a CTC head for this vocabulary.
+    """Load a checkpoint with a CTC head for this vocabulary, and exact batches.
 
     The head is drawn from ``head_seed`` alone, through a generator of its own: a head drawn under the seed
     that made the checkpoint's old head would start from the old head's values and read the features before it
     has learnt anything. The global random state is left as it was.
 
     The loss is averaged (``ctc_loss_reduction="mean"``) and a label longer than its frames gives loss 0, not
-    infinity.
+    infinity. No layer is ever left out (LayerDrop): DistributedDataParallel waits for the gradients of all.
 
     Args:
         checkpoint: A folder, or an id on the Hugging Face Hub.
-        processor: The processor (or tokenizer) whose vocabulary the head speaks; or give the two below.
-        vocab_size: Number of tokens, blank included.
-        blank_id: Id of the CTC blank.
+        processor: The processor (or tokenizer) whose vocabulary the head speaks.
         head_seed: Seed of the new head.
         keep_head: Keep the checkpoint's own head. Its vocabulary must be the processor's, id for id.
         freeze_feature_encoder: No gradient for the convolutions that hear the waveform, as in the original
@@ -67,13 +60,9 @@ def load_for_ctc(
             fit.
         dropout: One probability for all dropouts, or some by name (``{"final_dropout": 0.1}``). None: as
             configured.
-        layerdrop: Probability of leaving out a layer. 0 unless asked: DistributedDataParallel waits for the
-            gradients of every layer.
         spec_augment: Settings of SpecAugment by their config names (``{"mask_time_prob": 0.05}``).
         attn_implementation: ``"eager"``, ``"sdpa"``, ``"flash_attention_2"``; None: what transformers
             prefers.
-        exact: Make padded batches exact (:func:`asr_helpers.exact.make_exact`).
-        revision: Branch, tag or commit on the Hub.
 
     Returns:
         The model in fp32 on the CPU, in training mode.
@@ -81,14 +70,15 @@ def load_for_ctc(
     Raises:
         HubUnavailable: ``checkpoint`` is no folder and the Hub cannot be reached.
         CheckpointUnavailable: The folder or the id does not exist, or holds no weights.
-        ValueError: The vocabulary and the blank do not fit each other, or the checkpoint's head.
+        ValueError: The vocabulary and the blank do not fit each other, or the checkpoint's head, or a setting has
+            another name.
     """
-    alphabet = _wanted_alphabet(processor, vocab_size, blank_id)
-    folder = locate_checkpoint(checkpoint, revision=revision)
+    folder = locate_checkpoint(checkpoint)
     config = load_config(folder)
+    alphabet = Alphabet.of(processor)
     if keep_head:
         _require_same_alphabet(read_alphabet(folder), alphabet, checkpoint)
-    _configure(config, alphabet, dropout=dropout, layerdrop=layerdrop, spec_augment=spec_augment)
+    _configure(config, alphabet, dropout=dropout, spec_augment=spec_augment)
     if shortest_frames is not None:
         for name, value in spec_augment_for(config, shortest_frames).items():
             setattr(config, name, value)
@@ -99,19 +89,17 @@ def load_for_ctc(
     if freeze_feature_encoder:
         model.freeze_feature_encoder()
     _rest_unused_mask_vector(model)
-    if exact:
-        make_exact(model)
-    return model.train()
+    return make_exact(model).train()
 
 
-def load_config(checkpoint: str | Path, *, revision: str | None = None) -> Wav2Vec2Config:
+def load_config(checkpoint: str | Path) -> Wav2Vec2Config:
     """Read a checkpoint's config, by which frames can be counted before any weights are loaded.
 
     Raises:
         HubUnavailable: ``checkpoint`` is no folder and the Hub cannot be reached.
         ValueError: It is the config of another kind of model.
     """
-    folder = locate_checkpoint(checkpoint, revision=revision, weights=False)
+    folder = locate_checkpoint(checkpoint, weights=False)
     config = AutoConfig.from_pretrained(folder)
     if not isinstance(config, Wav2Vec2Config):
         raise ValueError(f"{checkpoint} is a {config.model_type} model; this package trains wav2vec2 checkpoints")
@@ -179,21 +167,11 @@ def spec_augment_for(config: Wav2Vec2Config, shortest_frames: int) -> dict[str, 
     return {name: value for name, value in settings.items() if value != getattr(config, name)}
 
 
-def _wanted_alphabet(processor: Any, vocab_size: int | None, blank_id: int | None) -> Alphabet:
-    """Read the alphabet off the processor, or make one of nameless tokens of the given size."""
-    if (processor is None) == (vocab_size is None or blank_id is None):
-        raise ValueError("give either processor, or both vocab_size and blank_id")
-    if processor is not None:
-        return Alphabet.of(processor)
-    return Alphabet(tuple(f"<{i}>" for i in range(vocab_size)), blank_id)
-
-
 def _configure(
     config: Wav2Vec2Config,
     alphabet: Alphabet,
     *,
     dropout: float | Mapping[str, float] | None,
-    layerdrop: float,
     spec_augment: Mapping[str, Any] | None,
 ) -> None:
     """Write this training's settings into the config; an unknown name is an error, not a new attribute."""
@@ -211,7 +189,7 @@ def _configure(
             "pad_token_id": alphabet.blank,
             "ctc_loss_reduction": "mean",
             "ctc_zero_infinity": True,
-            "layerdrop": layerdrop,
+            "layerdrop": 0.0,
             **dropouts,
             **masks,
         }

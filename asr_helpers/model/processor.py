@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +16,11 @@ if TYPE_CHECKING:
     from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
 __all__ = [
-    "HeadFit",
-    "encode",
-    "head_fit",
-    "load_vocab",
     "make_feature_extractor",
     "make_processor",
     "make_tokenizer",
     "round_trip",
 ]
-
-
-def encode(text: str, vocab: Mapping[str, int]) -> list[int]:
-    """Turn a normalised transcript into label ids, as the tokenizer does, at dictionary speed.
-
-    Returns:
-        One id a character; a space is the word boundary, an unknown letter ``[UNK]``; never the blank.
-    """
-    boundary, unknown = vocab[SPECIALS[BOUNDARY]], vocab[SPECIALS[UNKNOWN]]
-    return [boundary if letter == " " else vocab.get(letter, unknown) for letter in text]
 
 
 def make_tokenizer(vocab: Mapping[str, int], folder: str | Path) -> Wav2Vec2CTCTokenizer:
@@ -117,56 +102,6 @@ def round_trip(tokenizer: Wav2Vec2CTCTokenizer, texts: Iterable[str]) -> list[st
     ``group_tokens=False``, since collapsing repeats belongs to CTC output, not to labels: ممکن would lose a م.
     """
     return [t for t in texts if tokenizer.decode(tokenizer(t).input_ids, group_tokens=False) != t]
-
-
-def load_vocab(folder: str | Path) -> dict[str, int]:
-    """Read the vocabulary that `make_tokenizer` saved, in the order of its ids."""
-    vocab = json.loads((Path(folder) / "vocab.json").read_text(encoding="utf-8"))
-    return dict(sorted(vocab.items(), key=lambda item: item[1]))
-
-
-@dataclass(frozen=True)
-class HeadFit:
-    """Whether a checkpoint's CTC head can be used with a vocabulary as it is.
-
-    Attributes:
-        fits: Every id of the head means the same token here and there, the blank included.
-        has_head: The checkpoint was saved with a CTC head at all.
-        reason: One sentence for a person.
-    """
-
-    fits: bool
-    has_head: bool
-    reason: str
-
-
-def head_fit(vocab: Mapping[str, int], checkpoint: str | Path) -> HeadFit:
-    """Compare a vocabulary with the head of a checkpoint, without loading its weights.
-
-    The same number of letters is not enough: a head whose ids mean other letters decodes to the wrong letters
-    without any error.
-
-    Raises:
-        CheckpointUnavailable: No such folder, and the Hub gives no such checkpoint.
-    """
-    from .hub import locate_checkpoint
-    from .vocabulary import Alphabet, read_alphabet
-
-    folder = locate_checkpoint(checkpoint, weights=False)
-    config = read_json(folder / "config.json")
-    if not any(name.endswith("ForCTC") for name in config.get("architectures") or []):
-        return HeadFit(False, False, f"{checkpoint} has no CTC head; it gets a fresh one, {len(vocab)} outputs.")
-    own, outputs, blank = read_alphabet(folder), config.get("vocab_size"), config.get("pad_token_id")
-    if outputs != len(vocab):
-        differs = f"its head has {outputs} outputs, the vocabulary {len(vocab)} tokens"
-    elif blank != vocab[SPECIALS[BLANK]]:
-        differs = f"its blank is output {blank}, the vocabulary's is {vocab[SPECIALS[BLANK]]}"
-    elif own is None:
-        differs = f"it has no vocabulary of one language, so nobody can say what its {outputs} outputs mean"
-    elif not (differs := own.difference(Alphabet(tuple(sorted(vocab, key=vocab.get)), vocab[SPECIALS[BLANK]]))):
-        return HeadFit(True, True, f"The head of {checkpoint} has exactly this vocabulary.")
-    fix = "train a fresh head, or use the checkpoint with its own processor"
-    return HeadFit(False, True, f"The vocabulary does not fit the checkpoint {checkpoint}: {differs}; {fix}.")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -24,6 +24,12 @@ LABEL_GAP = 0.075  # least distance of two labels, as a share of the height of a
 
 RANGE_DB = -70  # what lies further below the loudest point is drawn black
 
+WINDOW_SECONDS = 0.016  # of a spectrogram
+
+COLUMNS = 1_000  # of a spectrogram, about: more are not seen
+
+QUIETEST = 1e-6  # amplitude that counts as the loudest point of digital silence, which is black then
+
 
 def waveform(samples: np.ndarray, sampling_rate: int, ax: Axes, *, title: str = "") -> Axes:
     """Draw a recording over time.
@@ -59,21 +65,18 @@ def spectrogram(samples: np.ndarray, sampling_rate: int, ax: Axes, *, title: str
         ax: Where to draw.
         title: What the picture shows.
     """
-    decibels, seconds = _decibels(np.asarray(samples, dtype=np.float32), sampling_rate)
-    extent = (0.0, seconds, 0.0, sampling_rate / 2000)
+    import librosa  # only here: importing it takes seconds
+
+    width = round(WINDOW_SECONDS * sampling_rate)
+    hop = max(width // 8, len(samples) // COLUMNS)
+    padded = np.pad(np.asarray(samples, dtype=np.float32), (0, max(0, 2 * width - len(samples))))
+    size = np.abs(librosa.stft(padded, n_fft=2 * width, win_length=width, hop_length=hop))[:, : 1 + len(samples) // hop]
+    decibels = librosa.amplitude_to_db(size, ref=max(float(size.max()), QUIETEST), amin=1e-4 * QUIETEST, top_db=None)
+    extent = (0.0, len(samples) / sampling_rate, 0.0, sampling_rate / 2000)
     picture = ax.imshow(decibels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=RANGE_DB, vmax=0)
     ax.figure.colorbar(picture, ax=ax, format="%.0f dB", pad=0.01)
-    return finish(ax, title, "time (s)", "frequency (kHz)")
-
-
-def _decibels(samples: np.ndarray, sampling_rate: int, columns: int = 1_000) -> tuple[np.ndarray, float]:
-    """Power of every window, shape ``(frequencies, windows)``, in decibels below the largest; and the seconds."""
-    width = round(0.016 * sampling_rate)
-    padded = np.pad(samples, width // 2)
-    hop = max(width // 8, len(samples) // columns)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::hop] * np.hanning(width).astype(np.float32)
-    power = np.abs(np.fft.rfft(windows, n=2 * width)).T ** 2
-    return 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-20), 1e-12)), len(samples) / sampling_rate
+    window, step = 1000 * width / sampling_rate, 1000 * hop / sampling_rate
+    return finish(ax, title, f"time (s); {window:.3g} ms windows every {step:.3g} ms", "frequency (kHz)")
 
 
 def histogram(
@@ -157,7 +160,6 @@ def slices(
     *,
     label: str = "slice",
     overall: float | None = None,
-    xlabel: str = "WER (%)",
     title: str = "",
 ) -> Axes:
     """Draw an error rate with its interval for each part of the test set.
@@ -168,7 +170,6 @@ def slices(
         ax: Where to draw.
         label: Column that names the slice.
         overall: Rate over everything, drawn as a line.
-        xlabel: What is drawn, with its unit.
         title: The finding.
     """
     places = np.arange(len(frame))[::-1]
@@ -184,7 +185,7 @@ def slices(
     ax.set_ylim(-0.6, len(frame) - 0.4)
     ax.set_xlim(left=0)
     ax.grid(axis="x", alpha=0.3)
-    return finish(ax, title, xlabel)
+    return finish(ax, title, "WER (%)")
 
 
 def calibration(

@@ -193,7 +193,7 @@ def training_arguments(
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         optim="adamw_torch_fused",
-        activation_checkpointing=config.gradient_checkpointing,
+        gradient_checkpointing=config.gradient_checkpointing or None,  # its name in the whole supported range
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",

@@ -34,7 +34,6 @@ class Rehearsal:
 
     Attributes:
         step_seconds: Time of a step of median length, s.
-        longest_seconds: Time of the step with the longest batch, s.
         longest_audio: Padded seconds of audio that this step's largest forward pass holds.
         validation_seconds: Expected time of one validation, s.
         memory: Most bytes that the longest batch, and the optimiser's state after it, take beyond the model.
@@ -43,7 +42,6 @@ class Rehearsal:
     """
 
     step_seconds: float
-    longest_seconds: float
     longest_audio: float
     validation_seconds: float
     memory: int
@@ -73,7 +71,6 @@ def rehearse(trainer: CTCTrainer) -> Rehearsal:
         trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         return Rehearsal(
             step_seconds=step_seconds,
-            longest_seconds=longest_seconds,
             longest_audio=max(max(piece["seconds"]) * len(piece["ids"]) for piece in pieces),
             validation_seconds=_validation_seconds(trainer),
             memory=peak.most + MOMENTS * trained,

@@ -88,8 +88,8 @@ class CTCTrainer(SafeTrainer):
             eval_dataset=Utterances.of(eval_dataset),
             processing_class=processing_class,
         )
-        if args.activation_checkpointing:
-            model.activation_checkpointing_enable()  # train() would do it, but only after the preflight has measured
+        if args.gradient_checkpointing:
+            model.gradient_checkpointing_enable()  # train() would do it, but only after the preflight has measured
         self.loss_is_scaled_for_ga = True  # the sum over micro-batches is the loss of the step already
         self.pieces = Pieces(data_collator, conv_layers(model), config.micro_seconds)
         self.alphabet = Alphabet.of(processing_class.tokenizer)

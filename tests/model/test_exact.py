@@ -104,7 +104,7 @@ def test_gradients_are_the_mean_of_single_clips(kind, checkpointing):
     plain = tiny(**KINDS[kind]).train()
     exact = make_exact(copy.deepcopy(plain))
     if checkpointing:
-        exact.activation_checkpointing_enable()
+        exact.gradient_checkpointing_enable()
     clips, labels = clips_of(LENGTHS[:3]), [[1, 2, 2, 3], [4, 5], [6]]
     expected = gradients_of_single_clips(copy.deepcopy(plain), clips, labels)
     gradients = gradients_of_the_batch(exact, clips, labels)
@@ -124,7 +124,7 @@ def test_a_layer_computed_again_sees_the_lengths_of_its_own_batch():
         return model.wav2vec2.feature_extractor.conv_layers[0].conv.weight.grad.clone()
 
     expected = gradient(first) + gradient(second)
-    model.activation_checkpointing_enable()
+    model.gradient_checkpointing_enable()
     torch.testing.assert_close(gradient(first, second), expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -24,21 +25,22 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.split("?")[0].removeprefix("/")
         if path.startswith("api/models/"):
-            owner, name, what, revision = path.removeprefix("api/models/").split("/")
-            self.describe(f"{owner}/{name}", what, revision)
+            owner, name, what, _ = path.removeprefix("api/models/").split("/")
+            self.describe(f"{owner}/{name}", what)
         elif "/resolve/" not in path:
             self.answer(404, b"")  # the client asks for news too; there are none
         else:
             repository, _, file = path.partition(f"/resolve/{COMMIT}/")
             self.server.asked.append(file)
+            if self.server.falls_silent and self.command == "GET":
+                self.close_connection = True
+                return
             etag = f'"{repository}/{file}"'.replace("/", "-")
             self.answer(200, REPOSITORIES[repository][file], **{"ETag": etag, "X-Repo-Commit": COMMIT})
 
-    def describe(self, repository, what, revision):
+    def describe(self, repository, what):
         if repository not in REPOSITORIES:
             return self.answer(404, b"", **{"X-Error-Code": "RepoNotFound"})
-        if revision not in ("main", COMMIT):
-            return self.answer(404, b"", **{"X-Error-Code": "RevisionNotFound"})
         files = REPOSITORIES[repository].items()
         tree = [{"type": "file", "path": name, "size": len(data), "oid": name} for name, data in files]
         about = {"id": repository, "sha": COMMIT, "siblings": [{"rfilename": name} for name, _ in files]}
@@ -61,7 +63,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.asked = []
+    server.asked, server.falls_silent = [], False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(constants, "ENDPOINT", address)
@@ -107,17 +109,20 @@ def test_switched_off_it_says_so(hub, monkeypatch):
         locate_checkpoint("someone/both")
 
 
+def test_a_connection_that_breaks_off_is_told_as_the_networks(hub, monkeypatch):
+    hub.falls_silent = True
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between the client's own attempts
+    with pytest.raises(HubUnavailable, match="cannot be reached"):
+        locate_checkpoint("someone/both")
+
+
 @pytest.mark.parametrize(
-    ("checkpoint", "revision", "text"),
-    [
-        ("someone/unknown", None, "has no such id, or not for you"),
-        ("someone/both", "v2", "no revision 'v2'"),
-        ("someone/other", None, "no weights here"),
-    ],
+    ("checkpoint", "text"),
+    [("someone/unknown", "has no such id, or not for you"), ("someone/other", "no weights here")],
 )
-def test_what_the_hub_does_not_have_is_not_a_matter_of_the_network(hub, checkpoint, revision, text):
+def test_what_the_hub_does_not_have_is_not_a_matter_of_the_network(hub, checkpoint, text):
     with pytest.raises(CheckpointUnavailable, match=text) as caught:
-        locate_checkpoint(checkpoint, revision=revision)
+        locate_checkpoint(checkpoint)
     assert not isinstance(caught.value, HubUnavailable) and checkpoint in str(caught.value)
 
 

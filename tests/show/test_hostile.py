@@ -28,7 +28,7 @@ def curves(name, ax):
 
 def slices(name, ax):
     part = pd.DataFrame({"slice": [name, "b"], "value": 0.2, "low": 0.1, "high": 0.3, "utterances": 5})
-    return plots.slices(part, ax, overall=0.2, xlabel=name, title=name)
+    return plots.slices(part, ax, overall=0.2, title=name)
 
 
 def confusions(name, ax):

@@ -19,6 +19,10 @@ TOKENS = ("[PAD]", "[UNK]", "|", "ک", "ہ", "ے")
 ALPHABET = Alphabet(TOKENS, 0, 2)
 
 
+def figure(rows: int = 1):
+    return plt.subplots(rows, figsize=(9, 2.8 * rows), dpi=100, layout="constrained")
+
+
 @pytest.fixture
 def ax():
     fig, axes = plt.subplots(layout="constrained")
@@ -56,6 +60,7 @@ def test_axes_say_their_units():
     plots.waveform(tone, RATE, one)
     plots.spectrogram(tone, RATE, two, title="س is taken for ص")
     assert (one.get_xlabel(), two.get_ylabel()) == ("time (s)", "frequency (kHz)")
+    assert two.get_xlabel() == "time (s); 16 ms windows every 2 ms"
     assert one.get_xlim() == two.get_xlim() == (0, 1)
     assert two.get_title(loc="left") == "\u200eس is taken for ص"  # else the sentence would be set right to left
     plt.close(fig)
@@ -83,6 +88,7 @@ def test_recordings_of_any_length_can_be_drawn(samples):
     plots.waveform(np.zeros(samples), RATE, one)
     plots.spectrogram(np.zeros(samples), RATE, two)
     assert two.images[0].get_array().shape[1] <= 1_100
+    assert two.images[0].get_array().max() <= plots.RANGE_DB, "silence is black"
     plt.close(fig)
 
 

@@ -10,6 +10,11 @@ from asr_helpers.text.normaliser import Normaliser, code_point, letters
 
 URDU = Normaliser("ur")
 
+
+def normalise(text: str, **options: str) -> str:
+    return Normaliser(**options)(text)
+
+
 CASES = [
     # what, raw, normalised
     ("yeh, maksura, kaf, heh", "\u0643\u064a\u0627 \u0648\u0647 \u0639\u064a\u0633\u0649", "کیا وہ عیسی"),
