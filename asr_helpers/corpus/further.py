@@ -11,8 +11,7 @@ import pandas as pd
 
 from asr_helpers.wording import listed
 
-from .problems import WARNING, Problem
-from .rows import SURROGATE
+from .problems import SURROGATE, WARNING, Problem
 
 __all__ = ["LONGEST", "OWN_COLUMNS", "further_columns"]
 

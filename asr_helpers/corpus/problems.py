@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-__all__ = ["ERROR", "WARNING", "CorpusError", "Problem", "problems_table"]
+__all__ = ["ERROR", "SURROGATE", "WARNING", "CorpusError", "Problem", "problems_table"]
 
 ERROR, WARNING = "error", "warning"
 
 COLUMNS = ["severity", "check", "utterance", "value", "advice"]
 
 
+SURROGATE = re.compile("[\ud800-\udfff]")  # a byte of a file name that is no UTF-8, or half a pair: no file can hold it
+
+LONGEST_MESSAGE = 1_000  # characters; column names and paths come from somebody else, and some are endless
+
+
 class CorpusError(ValueError):
     """The corpus cannot be used as it is; the text names the row, the value and the fix."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_sayable(text))
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,16 @@ class Problem:
     def __post_init__(self) -> None:
         if self.severity not in (ERROR, WARNING):
             raise ValueError(f"severity is {self.severity!r}; use {ERROR!r} or {WARNING!r}")
+        for name in ("utterance", "value", "advice"):
+            if isinstance(text := getattr(self, name), str):
+                object.__setattr__(self, name, _sayable(text))
+
+
+def _sayable(text: str) -> str:
+    """Make one line of a text that every file and screen takes."""
+    text = SURROGATE.sub("\ufffd", text).replace("\n", " ")
+    half = LONGEST_MESSAGE // 2  # the end says what to do
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:half]} … {text[-half:]}"
 
 
 def problems_table(problems: Iterable[Problem]) -> pd.DataFrame:

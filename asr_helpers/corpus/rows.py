@@ -16,11 +16,9 @@ from typing import Any
 
 from asr_helpers.wording import quoted
 
-from .problems import ERROR, Problem
+from .problems import ERROR, SURROGATE, Problem
 
-__all__ = ["SURROGATE", "Row", "keep_safe_rows", "unique_ids"]
-
-SURROGATE = re.compile("[\ud800-\udfff]")  # a byte of a file name that is no UTF-8, or half a pair: no file can hold it
+__all__ = ["Row", "keep_safe_rows", "unique_ids"]
 
 UNSAFE = re.compile(r'[/\\<>:"|?*]')  # in a file name, on one system or another
 
@@ -207,6 +205,8 @@ class _Folder:
                 return {
                     entry.name: "link" if entry.is_symlink() else "file" if entry.is_file() else "" for entry in entries
                 }
+        except ValueError:  # a null character, or half a surrogate pair
+            return {}
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
                 return {}

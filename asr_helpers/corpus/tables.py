@@ -12,8 +12,8 @@ from typing import Any
 
 from asr_helpers.wording import listed, quoted
 
-from .problems import ERROR, CorpusError, Problem
-from .rows import SURROGATE, Row
+from .problems import ERROR, SURROGATE, CorpusError, Problem
+from .rows import Row
 from .text_files import read_text, split_lines
 
 __all__ = ["Table", "as_table", "read_table", "table_rows"]

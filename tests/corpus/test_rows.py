@@ -139,6 +139,8 @@ def test_paths_that_lead_into_the_folder_are_read(recordings, name, audio):
         ("clips/pipe.wav", "missing file", ""),
         ("clips/" + "x/" * 3000 + "a.wav", "missing file", ""),
         ("nul\0.wav", "missing file", ""),
+        ("nul\0/a.wav", "missing file", ""),
+        ("clips/half\ud800/a.wav", "missing file", ""),
         ("//server/a.wav", "outside the folder", ""),
         ("~/a.wav", "missing file", ""),
     ],

@@ -99,6 +99,18 @@ def test_a_bad_line_of_json_costs_no_other(recordings, line, says):
     assert says in corpus.problems[0].value and len(corpus.problems[0].value) < 200
 
 
+def test_messages_can_be_written_down(recordings):
+    (recordings / "metadata.jsonl").write_text(
+        '{"file_name": "a", "text": "x", "n\\ud800": [1]}\n{"a\\ud800": 1, "a\\ud800": 2}\n'
+    )
+    for problem in read_corpus(recordings).problems:
+        (problem.value + problem.advice + problem.utterance).encode()
+    (recordings / "metadata.jsonl").write_text(json.dumps({f"{'x' * 5000}\ud800\n": 1}) + "\n")
+    with pytest.raises(CorpusError) as caught:
+        read_corpus(recordings)
+    assert len(str(caught.value).encode()) < 1100 and "\n" not in str(caught.value)
+
+
 def test_messages_list_ten_of_a_hundred_columns(recordings):
     names = [f"c{i}" for i in range(100)]
     (recordings / "metadata.csv").write_text(",".join(names) + "\n" + ",".join(names) + "\n")
