@@ -2,7 +2,7 @@
 
 from .frames import ctc_frames_needed, frame_seconds, output_frames
 from .hub import locate_checkpoint, publish
-from .loading import load_for_ctc, load_trained
+from .loading import load_config, load_for_ctc, load_trained
 from .processor import make_processor, make_tokenizer, round_trip
 from .vocabulary import Alphabet, build_vocab, unseen_letters
 
@@ -11,6 +11,7 @@ __all__ = [
     "build_vocab",
     "ctc_frames_needed",
     "frame_seconds",
+    "load_config",
     "load_for_ctc",
     "load_trained",
     "locate_checkpoint",
