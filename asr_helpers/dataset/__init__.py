@@ -1,12 +1,15 @@
 """Utterances become 16 kHz audio and labels on the disk, and rows become batches."""
 
 from .collator import Collator
+from .fit import made_for, require_fit
 from .preparing import prepare_dataset
 from .reading import load_prepared, stream_prepared
 
 __all__ = [
     "Collator",
     "load_prepared",
+    "made_for",
     "prepare_dataset",
+    "require_fit",
     "stream_prepared",
 ]

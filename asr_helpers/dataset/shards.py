@@ -112,7 +112,11 @@ class Shard:
         path = folder / self.split / self.name
         try:
             report = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            whole = report["fingerprint"] == fingerprint and report["bytes"] == path.stat().st_size
+            whole = (
+                bool(report["digest"])
+                and report["fingerprint"] == fingerprint
+                and report["bytes"] == path.stat().st_size
+            )
         except (OSError, ValueError, KeyError):
             return None
         return report if whole else None
@@ -142,7 +146,7 @@ def write_shard(
 
     Returns:
         The report that also lies beside the shard: ``fingerprint``, ``rows``, ``samples``, ``bytes``,
-        ``left_out``.
+        ``digest`` (SHA-256 of the file), ``left_out``.
     """
     fingerprint = shard.fingerprint(recipe)  # before decoding: a recording replaced meanwhile must not look prepared
     path = folder / shard.split / shard.name
@@ -165,6 +169,8 @@ def write_shard(
         if batch:
             out.write_batch(_record_batch(batch, schema))
     report = {"fingerprint": fingerprint, "rows": rows, "samples": samples, "bytes": path.stat().st_size}
+    with open(path, "rb") as written:
+        report["digest"] = hashlib.file_digest(written, "sha256").hexdigest()
     report["left_out"] = left_out
     write_json(report, path.with_suffix(".json"))
     return report

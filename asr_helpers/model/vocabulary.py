@@ -55,14 +55,14 @@ class Vocabulary:
         tokenizer = getattr(processor, "tokenizer", processor)
         return cls(dict(tokenizer.get_vocab()), tokenizer.pad_token_id)
 
-    def difference(self, other: Vocabulary) -> str:
+    def difference(self, other: Vocabulary, mine_is: str = "the checkpoint", other_is: str = "the processor") -> str:
         """Say in a sentence how two vocabularies differ."""
         mine, theirs = set(self.ids), set(other.ids)
         parts = []
         if mine - theirs:
-            parts.append(f"only the checkpoint has {_some(mine - theirs)}")
+            parts.append(f"only {mine_is} has {_some(mine - theirs)}")
         if theirs - mine:
-            parts.append(f"only the processor has {_some(theirs - mine)}")
+            parts.append(f"only {other_is} has {_some(theirs - mine)}")
         moved = sorted(t for t in mine & theirs if self.ids[t] != other.ids[t])
         if moved:
             token = moved[0]
@@ -83,7 +83,7 @@ def read_vocabulary(folder: Path) -> Vocabulary | None:
         return None
     if any(isinstance(ids, dict) for ids in json.loads((folder / "vocab.json").read_text("utf-8")).values()):
         return None  # one vocabulary a language (MMS): which of them the head speaks is not said here
-    return Vocabulary.of(Wav2Vec2CTCTokenizer.from_pretrained(folder))
+    return Vocabulary.of(Wav2Vec2CTCTokenizer.from_pretrained(folder, trust_remote_code=False))
 
 
 def _some(tokens: set[str], most: int = 5) -> str:
