@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asr_helpers.run.folder import NOTEBOOKS
+from asr_helpers.run.places import NOTEBOOKS
 
 __all__ = ["main"]
 
@@ -74,7 +74,8 @@ def _with_parameters(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from asr_helpers.run.runner import read_parameters, run_notebooks, summary
+    from asr_helpers.run.parameters import read_parameters
+    from asr_helpers.run.runner import run_notebooks, summary
 
     parameters = read_parameters(options.file, options.parameter)
     run = run_notebooks(parameters, name=options.name or options.file.stem, start=options.start, until=options.until)
@@ -85,23 +86,27 @@ def _run(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from asr_helpers.run.launch import run_processes, stop_with_parent
-    from asr_helpers.run.runner import read_parameters
+    from asr_helpers.run.lock import locked
+    from asr_helpers.run.parameters import read_parameters
+    from asr_helpers.run.places import resolve
+    from asr_helpers.run.runner import run_folder_of
     from asr_helpers.run.training import train_run
 
     if options.while_stdin_open:
         stop_with_parent()
     parameters = read_parameters(options.file, options.parameter)
-    folder = options.run_folder or f"runs/{options.name or options.file.stem}"
+    folder = options.run_folder or run_folder_of(options.name or options.file.stem)
     processes = parameters.get("processes", 1)
-    if processes != 1 and "RANK" not in os.environ:  # not under torchrun yet
-        run_processes(parameters, run_folder=folder, processes=processes)
-    else:
-        train_run(parameters, run_folder=folder)
+    with locked(resolve(folder)):
+        if processes != 1 and "RANK" not in os.environ:  # not under torchrun yet
+            run_processes(parameters, run_folder=folder, processes=processes)
+        else:
+            train_run(parameters, run_folder=folder)
     return 0
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from asr_helpers.run.folder import repository
+    from asr_helpers.run.places import repository
     from asr_helpers.sample.corpus import make_sample
 
     folder = repository() / "data" / "sample"

@@ -15,8 +15,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Processor
 from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.loading import load_config
-from asr_helpers.run.folder import repository, resolve
-from asr_helpers.run.runner import read_parameters, run_notebooks
+from asr_helpers.run.parameters import read_parameters
+from asr_helpers.run.places import repository, resolve
+from asr_helpers.run.runner import run_notebooks
 
 __all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
 
@@ -79,13 +80,13 @@ def sample_corpus() -> Corpus:
         utterances,
         resolve(run.read_json("corpus")["root"]),
         repository() / "models" / "starter",
-        Wav2Vec2Processor.from_pretrained(run.need("processor")),
+        Wav2Vec2Processor.from_pretrained(run.need("processor"), trust_remote_code=False),
     )
 
 
 def noise_corpus(size: str, folder: Path) -> Corpus:
     """Noise of 4 to 8 s with random letters, and a checkpoint of random weights: enough to measure speed."""
-    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter")
+    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter", trust_remote_code=False)
     rng = np.random.default_rng(SEED)
     letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
     rows = []

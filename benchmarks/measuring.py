@@ -16,7 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 
-from asr_helpers.run.folder import repository
+from asr_helpers.run.places import repository
 from asr_helpers.run.provenance import versions
 
 __all__ = ["StepClock", "flops_per_second", "machine", "matrix_rate", "median", "timed", "write_results"]

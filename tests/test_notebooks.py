@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from asr_helpers.run.folder import NOTEBOOKS
+from asr_helpers.run.places import NOTEBOOKS
 from asr_helpers.run.runner import run_notebooks
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,7 +18,8 @@ import yaml
 
 from asr_helpers.training.fitting import TrainingResult
 
-from .folder import Run, repository
+from .folder import Run
+from .places import repository
 from .training import read_result
 
 __all__ = ["TrainingStopped", "run_processes", "stop_with_parent", "train_in_processes"]

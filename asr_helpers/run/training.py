@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import math
@@ -17,6 +16,7 @@ from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor
 
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.dataset.collator import Collator
+from asr_helpers.dataset.fit import require_fit
 from asr_helpers.dataset.reading import load_prepared, stream_prepared
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.loading import load_config, load_for_ctc, load_trained
@@ -26,9 +26,9 @@ from asr_helpers.training.device import choose_attention, training_device
 from asr_helpers.training.fitting import TrainingResult, train
 from asr_helpers.training.processes import rank, world_size
 
-from .folder import NOTEBOOKS, MissingArtifact, Run, open_run, repository, resolve, source
-from .provenance import checkpoint_fingerprint
-from .runner import declared_parameters
+from .folder import MissingArtifact, Run, open_run
+from .parameters import declared_parameters
+from .places import NOTEBOOKS, repository, resolve, source
 
 __all__ = [
     "config_of",
@@ -55,8 +55,7 @@ RESULT_NUMBERS = ("steps", "best_step", "best_wer", "best_cer", "notes")
 def notebook_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Notebook 04's parameters: its own defaults, overridden by those of ``given`` that it declares."""
     declared = declared_parameters(repository() / "notebooks" / f"{NOTEBOOKS['04']}.ipynb")
-    defaults = {name: ast.literal_eval(value) for name, value in declared.items()}
-    return {name: given.get(name, value) for name, value in defaults.items()}
+    return {name: given.get(name, parameter.default) for name, parameter in declared.items()}
 
 
 def config_of(parameters: Mapping[str, Any]) -> TrainingConfig:
@@ -67,11 +66,8 @@ def config_of(parameters: Mapping[str, Any]) -> TrainingConfig:
 
 
 def inputs_of(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Fingerprints of what the training reads from outside the run folder, for the manifest."""
-    inputs = {"checkpoint": checkpoint_fingerprint(source(parameters["checkpoint"]))}
-    if parameters["stream_from"]:
-        inputs["stream"] = stream_fingerprint(parameters["stream_from"])
-    return inputs
+    """What the training reads from outside the run folder beyond the checkpoint, for the manifest."""
+    return {"stream": stream_fingerprint(parameters["stream_from"])} if parameters["stream_from"] else {}
 
 
 def train_run(given: Mapping[str, Any], *, run_folder: str) -> TrainingResult:
@@ -90,7 +86,8 @@ def train_run(given: Mapping[str, Any], *, run_folder: str) -> TrainingResult:
     run = open_run(run_folder, new=False)
     started = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     parameters = notebook_parameters({**given, "run_folder": run_folder, "processes": started})
-    processor = Wav2Vec2Processor.from_pretrained(run.need("processor"))
+    processor = Wav2Vec2Processor.from_pretrained(run.need("processor"), trust_remote_code=False)
+    require_fit(run.need("dataset"), processor, load_config(source(parameters["checkpoint"])))
     dataset = load_prepared(run.need("dataset"))
     rows = training_rows(dataset["train"], parameters)
     result = train(

@@ -15,8 +15,8 @@ from asr_helpers.dataset.reading import load_prepared
 from asr_helpers.model.loading import load_trained
 from asr_helpers.run import launch
 from asr_helpers.run import training as train_command
+from asr_helpers.run.fingerprints import fingerprint
 from asr_helpers.run.folder import MissingArtifact, open_run
-from asr_helpers.run.provenance import fingerprint
 from asr_helpers.run.training import longest_seconds, shortest_frames, stream_recipe, training_rows
 from asr_helpers.training.checkpoints import CheckpointError, checkpoint_path, newest_whole
 from asr_helpers.training.config import TrainingConfig
@@ -223,12 +223,13 @@ def test_a_resumed_run_over_a_stream_goes_on_to_the_same_weights(prepared, tmp_p
     assert open_run(tmp_path / "killed").manifest["04"]["inputs"]["stream"] == stream_recipe(parameters)["stream"]
 
 
-def test_another_stream_is_not_gone_on_with(fresh):
-    parameters = streamed(fresh, max_steps=1, evaluations=1)
+def test_another_stream_is_not_gone_on_with(fresh, tmp_path):
+    shutil.copytree(Path(fresh["run_folder"]) / "dataset", tmp_path / "stream")
+    parameters = streamed(fresh, max_steps=1, evaluations=1, stream_from=str(tmp_path / "stream"))
     train_command.train_run(parameters, run_folder=fresh["run_folder"])
     with pytest.raises(CheckpointError, match="stream_buffer was 256 and is 9"):
         train_command.train_run({**parameters, "stream_buffer": 9}, run_folder=fresh["run_folder"])
-    state = Path(fresh["run_folder"]) / "dataset" / "train" / "state.json"
+    state = tmp_path / "stream" / "train" / "state.json"
     state.write_text(state.read_text().replace('"_split"', '"_other": 1, "_split"'))
     with pytest.raises(CheckpointError, match="stream was '"):
         train_command.train_run(parameters, run_folder=fresh["run_folder"])
