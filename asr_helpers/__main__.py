@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asr_helpers.run.folder import NOTEBOOKS
+from asr_helpers.run.places import NOTEBOOKS
 
 __all__ = ["main"]
 
@@ -73,7 +73,8 @@ def _with_parameters(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from asr_helpers.run.runner import read_parameters, run_notebooks, summary
+    from asr_helpers.run.parameters import read_parameters
+    from asr_helpers.run.runner import run_notebooks, summary
 
     parameters = read_parameters(options.file, options.parameter)
     run = run_notebooks(parameters, name=options.name or options.file.stem, start=options.start, until=options.until)
@@ -85,21 +86,25 @@ def _run(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from asr_helpers.run.folder import open_run
     from asr_helpers.run.launch import stop_with_parent
-    from asr_helpers.run.runner import read_parameters
+    from asr_helpers.run.lock import locked
+    from asr_helpers.run.parameters import read_parameters
+    from asr_helpers.run.runner import run_folder_of
     from asr_helpers.run.training import start_training
 
     if options.while_stdin_open:
         stop_with_parent()
-    run = open_run(options.run_folder or f"runs/{options.name or options.file.stem}", new=False)
-    training = start_training(run, read_parameters(options.file, options.parameter))
-    result = training.fit()
-    if training.save(result) and not options.while_stdin_open:
-        print(f"best validation WER {result.best_wer:.3f} at step {result.best_step}; {run.name}/model")
+    parameters = read_parameters(options.file, options.parameter)
+    run = open_run(options.run_folder or run_folder_of(options.name or options.file.stem), new=False)
+    with locked(run.folder):
+        training = start_training(run, parameters)
+        result = training.fit()
+        if training.save(result) and not options.while_stdin_open:
+            print(f"best validation WER {result.best_wer:.3f} at step {result.best_step}; {run.name}/model")
     return 0
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from asr_helpers.run.folder import repository
+    from asr_helpers.run.places import repository
     from asr_helpers.sample.corpus import make_sample
 
     folder = repository() / "data" / "sample"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["duration", "listed", "quoted", "size"]
+__all__ = ["counted", "duration", "listed", "quoted", "size"]
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are of something.
+
+    >>> counted(1, "recording"), counted(2_700, "recording")
+    ('1 recording', '2,700 recordings')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size(count: float) -> str:

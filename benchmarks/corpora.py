@@ -16,8 +16,10 @@ from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.loading import load_config
-from asr_helpers.run.folder import Run, open_run, repository, resolve
-from asr_helpers.run.runner import read_parameters, run_notebooks
+from asr_helpers.run.folder import Run, open_run
+from asr_helpers.run.parameters import read_parameters
+from asr_helpers.run.places import repository, resolve
+from asr_helpers.run.runner import run_notebooks
 
 __all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
 
@@ -86,13 +88,13 @@ def sample_corpus() -> Corpus:
         utterances,
         resolve(run.read_json("corpus")["root"]),
         repository() / "models" / "starter",
-        Wav2Vec2Processor.from_pretrained(run.need("processor")),
+        Wav2Vec2Processor.from_pretrained(run.need("processor"), trust_remote_code=False),
     )
 
 
 def noise_corpus(size: str, folder: Path) -> Corpus:
     """Noise of 4 to 8 s with random letters, and a checkpoint of random weights: enough to measure speed."""
-    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter")
+    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter", trust_remote_code=False)
     rng = np.random.default_rng(SEED)
     letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
     rows = []

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrainerCallback, Wav2Vec2ForCTC
 
 from asr_helpers.audio import SAMPLING_RATE
-from asr_helpers.run.folder import repository
+from asr_helpers.run.places import repository
 from asr_helpers.run.provenance import versions
 
 __all__ = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from asr_helpers.run.folder import repository
+from asr_helpers.run.places import repository
 from asr_helpers.show.players import without_audio
 
 WIDGET = "application/vnd.jupyter.widget-view+json"

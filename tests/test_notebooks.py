@@ -11,8 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from asr_helpers.run.folder import NOTEBOOKS
-from asr_helpers.run.runner import declared_parameters, run_notebooks
+from asr_helpers.run.parameters import declared_parameters
+from asr_helpers.run.places import NOTEBOOKS
+from asr_helpers.run.runner import run_notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOKS = [ROOT / "notebooks" / f"{stem}.ipynb" for stem in NOTEBOOKS.values()]

@@ -9,6 +9,7 @@ import pandas as pd
 import soundfile
 from tiny import RATE, tiny_model, tiny_processor, tiny_rows
 
+from asr_helpers.dataset.fit import made_for
 from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
 from asr_helpers.run.folder import open_run
@@ -37,6 +38,7 @@ def tiny_run(folder: Path, *, shard_seconds: float = 900.0) -> dict[str, Any]:
         encode=lambda text: processor.tokenizer(text).input_ids,
         frames=lambda samples: output_frames(model, samples),
         folder=run.path("dataset"),
+        made_for=made_for(processor, model.config, normalisation={}),
         min_seconds=MIN_SECONDS,
         shard_seconds=shard_seconds,
         progress=False,

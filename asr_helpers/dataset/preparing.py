@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from threading import Event
@@ -42,6 +42,7 @@ def prepare_dataset(
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[int], int],
     folder: str | Path,
+    made_for: Mapping[str, Any] | None = None,
     channel: int | None = None,
     min_seconds: float = 0.3,
     max_seconds: float = 30.0,
@@ -66,6 +67,7 @@ def prepare_dataset(
         encode: Text to label ids.
         frames: Samples to encoder frames (:func:`asr_helpers.model.frames.output_frames` of the checkpoint).
         folder: Where the dataset goes: ``<split>/NNNNN.arrow``, readable by ``datasets.load_from_disk`` too.
+        made_for: What the dataset says of itself beside its limits (:func:`asr_helpers.dataset.fit.made_for`).
         channel: 0-based channel to take of recordings with several; None mixes them down.
         min_seconds: Shorter utterances are left out.
         max_seconds: Longer utterances are left out.
@@ -100,7 +102,8 @@ def prepare_dataset(
             stray.unlink(missing_ok=True)
         require_free_space(folder, sum(_bytes_of(shard) for shard in missing))
         reports |= _write_all(missing, settings, folder, workers, progress)
-    _finish(folder, shards, reports)
+    limits = {"min_seconds": min_seconds, "max_seconds": max_seconds, "channel": channel}
+    _finish(folder, shards, reports, {**(made_for or {}), **limits})
     rows = left_out + [row for shard in shards for row in reports[shard.split, shard.number]["left_out"]]
     place = {clip_id: i for i, clip_id in enumerate(utterances["id"])}
     table = pd.DataFrame(sorted(rows, key=lambda row: place[row["id"]]), columns=LEFT_OUT)
@@ -198,16 +201,18 @@ def _schema() -> pa.Schema:
     return Features.from_arrow_schema(SCHEMA).arrow_schema
 
 
-def _finish(folder: Path, shards: list[Shard], reports: dict[tuple[str, int], dict[str, Any]]) -> None:
+def _finish(
+    folder: Path, shards: list[Shard], reports: dict[tuple[str, int], dict[str, Any]], made_for: dict[str, Any]
+) -> None:
     """Name the shards that make up the dataset, in the form of ``save_to_disk``; its root file comes last."""
     info = json.loads(_schema().metadata[b"huggingface"])["info"]
     splits = list(dict.fromkeys(shard.split for shard in shards))
     for split in splits:
         own = [shard for shard in shards if shard.split == split]
-        fingerprint = "".join(reports[split, shard.number]["fingerprint"] for shard in own)
+        content = "".join(reports[split, shard.number]["digest"] for shard in own)
         state = {
             "_data_files": [{"filename": shard.name} for shard in own],
-            "_fingerprint": hashlib.sha256(fingerprint.encode()).hexdigest()[:16],
+            "_fingerprint": hashlib.sha256(content.encode()).hexdigest()[:16],
             "_format_columns": None,
             "_format_kwargs": {},
             "_format_type": None,
@@ -219,4 +224,4 @@ def _finish(folder: Path, shards: list[Shard], reports: dict[tuple[str, int], di
         for stale in set((folder / split).glob("[0-9]*.arrow")) - {folder / split / shard.name for shard in own}:
             stale.with_suffix(".json").unlink(missing_ok=True)
             stale.unlink()
-    write_json({"splits": splits}, folder / "dataset_dict.json")
+    write_json({"splits": splits, "made_for": made_for}, folder / "dataset_dict.json")

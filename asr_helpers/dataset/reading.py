@@ -122,11 +122,14 @@ class Utterances:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a training's continuation must find again: the utterances with their lengths, or a stream's order."""
+        """What a training's continuation must find again: the utterances as they are labelled, or a stream's order.
+
+        A recording that was replaced by another of the same length and text is not seen here: the run folder does.
+        """
         if self.length is None:
             return {"utterances": "stream", **self.order}
-        rows = self.table("id", "seconds").itertuples(index=False)
-        text = "\n".join(f"{name} {seconds:.3f}" for name, seconds in rows)
+        rows = self.table("id", "seconds", "labels").itertuples(index=False)
+        text = "\n".join(f"{name} {seconds:.3f} {' '.join(map(str, labels))}" for name, seconds, labels in rows)
         return {"utterances": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 

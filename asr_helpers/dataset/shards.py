@@ -119,7 +119,11 @@ class Shard:
         path = folder / self.split / self.name
         try:
             report = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            whole = report["fingerprint"] == fingerprint and report["bytes"] == path.stat().st_size
+            whole = (
+                bool(report["digest"])
+                and report["fingerprint"] == fingerprint
+                and report["bytes"] == path.stat().st_size
+            )
         except (OSError, ValueError, KeyError):
             return None
         return report if whole else None
@@ -148,7 +152,8 @@ def write_shard(
         tick: Called after each clip; what it raises stops the shard, and nothing of it stays.
 
     Returns:
-        The report that also lies beside the shard: ``fingerprint``, ``bytes``, ``left_out``.
+        The report that also lies beside the shard: ``fingerprint``, ``bytes``, ``digest``
+        (SHA-256 of the file), ``left_out``.
     """
     fingerprint = shard.fingerprint(settings)  # before decoding: a recording replaced meanwhile must not look prepared
     path = folder / shard.split / shard.name
@@ -168,7 +173,10 @@ def write_shard(
             tick()
         if batch:
             out.write_batch(_record_batch(batch, schema))
-    report = {"fingerprint": fingerprint, "bytes": path.stat().st_size, "left_out": left_out}
+    report = {"fingerprint": fingerprint, "bytes": path.stat().st_size}
+    with open(path, "rb") as written:
+        report["digest"] = hashlib.file_digest(written, "sha256").hexdigest()
+    report["left_out"] = left_out
     write_json(report, path.with_suffix(".json"))
     return report
 

@@ -226,6 +226,6 @@ def _load(folder: str | Path, device: str | None) -> tuple[torch.nn.Module, Any]
     from asr_helpers.model.loading import check_vocabulary, load_trained
 
     model = load_trained(folder)
-    processor = Wav2Vec2Processor.from_pretrained(locate_checkpoint(folder))
+    processor = Wav2Vec2Processor.from_pretrained(locate_checkpoint(folder), trust_remote_code=False)
     check_vocabulary(model, processor)
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), processor

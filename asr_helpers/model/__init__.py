@@ -2,7 +2,7 @@
 
 from .frames import ctc_frames_needed, frame_seconds, output_frames
 from .hub import locate_checkpoint, publish
-from .loading import load_for_ctc, load_trained
+from .loading import load_config, load_for_ctc, load_trained
 from .processor import make_processor, make_tokenizer, round_trip
 from .vocabulary import Alphabet, build_vocab, collapse, unseen_letters
 
@@ -12,6 +12,7 @@ __all__ = [
     "collapse",
     "ctc_frames_needed",
     "frame_seconds",
+    "load_config",
     "load_for_ctc",
     "load_trained",
     "locate_checkpoint",

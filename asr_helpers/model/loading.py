@@ -100,7 +100,11 @@ def load_config(checkpoint: str | Path) -> Wav2Vec2Config:
         ValueError: It is the config of another kind of model.
     """
     folder = locate_checkpoint(checkpoint, weights=False)
-    config = AutoConfig.from_pretrained(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except ValueError as error:
+        known = "its config.json is damaged, or asks for Python of its own, which is never run"
+        raise ValueError(f"{checkpoint} is no wav2vec2 checkpoint: {known}; choose another") from error
     if not isinstance(config, Wav2Vec2Config):
         raise ValueError(f"{checkpoint} is a {config.model_type} model; this package trains wav2vec2 checkpoints")
     return config
@@ -214,6 +218,7 @@ def _load(folder: Path, config: Wav2Vec2Config, attn_implementation: str | None)
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
             )
     except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:

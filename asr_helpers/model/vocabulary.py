@@ -93,14 +93,14 @@ class Alphabet:
         tokens = (" " if i == self.boundary else self.tokens[i] for i in collapse(path, self.blank))
         return " ".join("".join(tokens).split())
 
-    def difference(self, other: Alphabet) -> str:
-        """Say in a sentence how the outputs of a checkpoint differ from another alphabet's; empty if they do not."""
+    def difference(self, other: Alphabet, mine_is: str = "the checkpoint", other_is: str = "the processor") -> str:
+        """Say in a sentence how the outputs of one alphabet differ from another's; empty if they do not."""
         mine, theirs = self.ids.keys(), other.ids.keys()
         parts = []
         if mine - theirs:
-            parts.append(f"only the checkpoint has {listed(map(repr, sorted(mine - theirs)))}")
+            parts.append(f"only {mine_is} has {listed(map(repr, sorted(mine - theirs)))}")
         if theirs - mine:
-            parts.append(f"only the processor has {listed(map(repr, sorted(theirs - mine)))}")
+            parts.append(f"only {other_is} has {listed(map(repr, sorted(theirs - mine)))}")
         moved = sorted(t for t in mine & theirs if self.ids[t] != other.ids[t])
         if moved:
             token = moved[0]
@@ -121,7 +121,7 @@ def read_alphabet(folder: Path) -> Alphabet | None:
         return None
     if any(isinstance(ids, dict) for ids in json.loads((folder / "vocab.json").read_text("utf-8")).values()):
         return None  # one vocabulary a language (MMS): which of them the head speaks is not said here
-    return Alphabet.of(Wav2Vec2CTCTokenizer.from_pretrained(folder))
+    return Alphabet.of(Wav2Vec2CTCTokenizer.from_pretrained(folder, trust_remote_code=False))
 
 
 def build_vocab(transcripts: Iterable[str]) -> dict[str, int]:

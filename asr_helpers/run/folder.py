@@ -12,66 +12,22 @@ from typing import Any
 import pandas as pd
 
 from asr_helpers.storage import recover, replacing_folder, write_json, write_parquet
+from asr_helpers.wording import counted
 
-from .provenance import device_line, fingerprint, versions
+from .lock import kept_for_us
+from .manifest import Manifest
+from .places import ARTIFACTS, NOTEBOOKS, resolve, short
+from .provenance import device_line, versions
 
-__all__ = [
-    "ARTIFACTS",
-    "NOTEBOOKS",
-    "MissingArtifact",
-    "Run",
-    "open_run",
-    "parameters_of",
-    "read_lines",
-    "repository",
-    "resolve",
-    "source",
-]
-
-NOTEBOOKS = {
-    "01": "01_data_inspection",
-    "02": "02_vocab_and_tokenizer",
-    "03": "03_preprocessing",
-    "04": "04_training",
-    "05": "05_error_analysis",
-}
-
-# artifact → (file or folder in the run folder, the notebook that makes it)
-ARTIFACTS = {
-    "audio": ("audio", "01"),  # only for a corpus that is no folder: a Hub id's recordings, written once
-    "utterances": ("utterances.parquet", "01"),
-    "data_check": ("data_check.parquet", "01"),
-    "corpus": ("corpus.json", "01"),
-    "texts": ("texts.parquet", "02"),
-    "normalisation": ("normalisation.json", "02"),
-    "processor": ("processor", "02"),
-    "dataset": ("dataset", "03"),
-    "left_out": ("left_out.parquet", "03"),
-    "checkpoints": ("checkpoints", "04"),
-    "model": ("model", "04"),
-    "preflight": ("preflight.parquet", "04"),
-    "training_log": ("training_log.parquet", "04"),
-    "tensorboard": ("tensorboard", "04"),
-    "predictions": ("predictions.parquet", "05"),
-    "metrics": ("metrics.json", "05"),
-    "language_model": ("language_model", "05"),
-    "exports": ("exports", "05"),
-    "report": ("report.html", "05"),
-}
+__all__ = ["MissingArtifact", "Run", "StaleArtifact", "open_run", "parameters_of", "read_lines"]
 
 
 class MissingArtifact(FileNotFoundError):
     """A notebook needs what an earlier one makes, and it is not there; the text names that notebook."""
 
 
-def repository() -> Path:
-    """The folder that holds ``notebooks/`` and ``params/``, wherever the caller's working directory is.
-
-    papermill runs in the caller's folder, Jupyter and nbval in the notebook's: paths in parameters are relative to
-    the repository so that they mean the same in both.
-    """
-    places = [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]]
-    return next((p for p in places if (p / "notebooks").is_dir() and (p / "asr_helpers").is_dir()), Path.cwd())
+class StaleArtifact(ValueError):
+    """A notebook needs what an earlier one made of something that has changed since; the text names both."""
 
 
 @dataclass
@@ -81,21 +37,35 @@ class Run:
     Attributes:
         folder: Absolute path.
         started: When this notebook opened the run, in seconds since the epoch.
+        read: Artifacts that were asked for, with their fingerprints.
+        written: Artifacts that were written.
+        supervised: Whether a runner started this notebook: it sees to the corpus, and a training of hours is not lost
+            to a transcript that is corrected meanwhile.
     """
 
     folder: Path
     started: float = field(default_factory=time.time)
+    read: dict[str, str] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
+    supervised: bool = False
 
     def path(self, artifact: str) -> Path:
         """Where an artifact lies, whether it exists or not."""
         return self.folder / ARTIFACTS[artifact][0]
 
     def need(self, artifact: str) -> Path:
-        """Where an artifact lies; it has to exist.
+        """Where an artifact lies; it has to exist, and to be what its notebook made of what is there now.
 
         Raises:
-            MissingArtifact: It does not; the text names the notebook that makes it.
+            MissingArtifact: It does not exist; the text names the notebook that makes it.
+            StaleArtifact: It, or what it was made from, has changed since.
         """
+        path = self._existing(artifact)
+        if artifact not in self.written and artifact not in self.read:
+            self._require_fresh(artifact)
+        return path
+
+    def _existing(self, artifact: str) -> Path:
         path = recover(self.path(artifact))
         if not path.exists():
             maker = NOTEBOOKS[ARTIFACTS[artifact][1]]
@@ -104,35 +74,68 @@ class Run:
             )
         return path
 
+    def _require_fresh(self, artifact: str) -> None:
+        manifest, maker = Manifest(self.folder), ARTIFACTS[artifact][1]
+        if maker in manifest.entries:
+            why, number = manifest.other_artifacts(maker, [artifact]), maker
+            if not why:
+                number, why = manifest.outdated(maker, outside=not self.supervised)
+            if why:
+                raise StaleArtifact(
+                    f"{self.name}/{self.path(artifact).name} no longer fits what it was made from ({why}): run "
+                    f"notebook {NOTEBOOKS[number]} and those after it again with run_folder={self.name!r}"
+                )
+        self.read[artifact] = manifest.artifact(artifact)
+
     def write_table(self, artifact: str, table: pd.DataFrame) -> None:
         """Write a Parquet artifact whole or not at all."""
+        self.written.add(artifact)
         write_parquet(table, self.path(artifact))
 
     def write_model(self, model: Any, processor: Any) -> None:
         """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers."""
+        self.written.add("model")
         with replacing_folder(self.path("model")) as part:
             model.save_pretrained(part)
             processor.save_pretrained(part)
 
     def write_json(self, artifact: str, content: Any) -> None:
         """Write a JSON artifact whole or not at all."""
+        self.written.add(artifact)
         write_json(content, self.path(artifact))
 
     def read_json(self, artifact: str) -> Any:
         """Read a JSON artifact; it has to exist."""
-        return json.loads(self.need(artifact).read_text(encoding="utf-8"))
+        path = self.need(artifact)
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            maker = NOTEBOOKS[ARTIFACTS[artifact][1]]
+            raise StaleArtifact(f"{self.name}/{path.name} is damaged ({error}): run notebook {maker} again") from error
+
+    def corpus_line(self, utterances: pd.DataFrame) -> str:
+        """Say in a few words on which data a run's figures were measured: where from, what it is, how much of it.
+
+        Args:
+            utterances: Those of the corpus: ``speaker``.
+        """
+        corpus, spelling = self.read_json("corpus"), self.read_json("normalisation")
+        place = Path(corpus["source"])
+        speakers = utterances["speaker"].dropna().nunique()
+        language = spelling["language"].removesuffix("none")
+        parts = [corpus.get("about", ""), counted(len(utterances), "utterance")]
+        parts += [counted(speakers, "speaker") if speakers else "speakers unknown", language]
+        return f"{place.name if place.is_absolute() else place.as_posix()} ({', '.join(filter(None, parts))})"
 
     @property
     def name(self) -> str:
         """The folder as a person writes it: relative to the repository where it lies inside."""
-        root = repository()
-        return self.folder.relative_to(root).as_posix() if self.folder.is_relative_to(root) else str(self.folder)
+        return short(self.folder)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """What the manifest holds so far: notebook number → its entry."""
-        path = self.folder / "manifest.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return Manifest(self.folder).entries
 
     def require_same(self, notebook: str, **parameters: Any) -> None:
         """Refuse parameters that differ from those with which an earlier notebook made what this one reads.
@@ -166,21 +169,27 @@ class Run:
             notebook: ``"01"`` to ``"05"``.
             parameters: The parameters it ran with, the seed among them.
             artifacts: Names of the artifacts it wrote; each has to exist.
-            inputs: Fingerprints of what it read from outside the run folder (corpus, checkpoint).
+            inputs: Names of what it read from outside the run folder beyond the files that its parameters name.
 
         Returns:
             The entry.
         """
+        manifest, written = Manifest(self.folder), {}
+        for name in artifacts:
+            self._existing(name)
+            written[ARTIFACTS[name][0]] = manifest.artifact(name)
         entry = {
             "notebook": NOTEBOOKS[notebook],
             "parameters": dict(parameters),
-            "inputs": dict(inputs or {}),
-            "artifacts": {ARTIFACTS[a][0]: fingerprint(self.need(a)) for a in artifacts},
+            "inputs": {**(inputs or {}), **manifest.inputs(notebook, parameters)},
+            "reads": {name: found for name, found in self.read.items() if ARTIFACTS[name][1] < notebook},
+            "artifacts": written,
+            "code": manifest.code(notebook),
             "versions": versions(),
             "device": device_line(),
             "seconds": round(time.time() - self.started, 1),
         }
-        write_json({**self.manifest, notebook: entry}, self.folder / "manifest.json")
+        manifest.enter(notebook, entry)
         return entry
 
 
@@ -190,29 +199,20 @@ def open_run(run_folder: str | Path, *, new: bool = True) -> Run:
     Args:
         run_folder: ``runs/<name>``.
         new: Make it when it is not there; otherwise that is a `FileNotFoundError`.
+
+    Raises:
+        RunInUse: Another process is running it.
+        OSError: The folder cannot be made.
     """
     folder = resolve(run_folder)
     if not new and not folder.is_dir():
         raise FileNotFoundError(f"there is no run folder {run_folder}; the runs are the folders in runs/")
-    folder.mkdir(parents=True, exist_ok=True)
-    return Run(folder)
-
-
-def resolve(path: str | Path) -> Path:
-    """Make a parameter's path absolute; a relative one is relative to the repository."""
-    path = Path(path).expanduser()
-    return path if path.is_absolute() else repository() / path
-
-
-def source(name: str) -> str:
-    """A corpus or checkpoint parameter as the libraries take it: a folder's absolute path, or a Hub id as it is.
-
-    What looks like a path (``./``, ``../``, ``/``, ``~``, more than one ``/``, or an existing first folder) is one, so
-    that a misspelt folder is reported as a missing folder and not looked up on the Hub.
-    """
-    folder = resolve(name)
-    is_path = name.startswith((".", "/", "~")) or name.count("/") != 1 or resolve(name.split("/")[0]).is_dir()
-    return str(folder) if folder.exists() or is_path else name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise OSError(f"the run folder {str(run_folder)!r} cannot be made ({why}); give another run_folder") from error
+    return Run(folder, supervised=kept_for_us(folder))
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from .folder import repository
+from .places import repository
 from .runner import LAST_LINES
 
 __all__ = ["TrainingStopped", "run_processes", "stop_with_parent"]

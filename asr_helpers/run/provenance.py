@@ -1,21 +1,16 @@
-"""What a run came from: fingerprints, package versions, the device."""
+"""What a run ran with: package versions, the device."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 
 import pandas as pd
 
 __all__ = [
-    "checkpoint_fingerprint",
     "device_line",
     "device_table",
-    "fingerprint",
-    "table_fingerprint",
     "versions",
     "versions_line",
 ]
@@ -35,24 +30,6 @@ PACKAGES = {
 }
 
 
-def fingerprint(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, or of a folder's relative paths and bytes, as 16 hex digits."""
-    path, digest = Path(path), hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    for file in files:
-        if path.is_dir():
-            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
-        with open(file, "rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:16]
-
-
-def checkpoint_fingerprint(checkpoint: str) -> str:
-    """Fingerprint of a checkpoint folder; a Hub id stands for itself."""
-    return fingerprint(checkpoint) if Path(checkpoint).is_dir() else checkpoint
-
-
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide a run's numbers."""
     found = {"python": platform.python_version()}
@@ -68,11 +45,6 @@ def versions_line() -> str:
     """The versions that matter most, on one line."""
     found = versions()
     return " · ".join(f"{name} {found[name]}" for name in ("python", "torch", "transformers", "datasets"))
-
-
-def table_fingerprint(table: pd.DataFrame) -> str:
-    """SHA-256 of a table's values, as 16 hex digits; says whether two runs saw the same corpus."""
-    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()[:16]
 
 
 def device_line() -> str:

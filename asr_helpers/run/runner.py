@@ -1,35 +1,33 @@
-"""Run the notebooks one after another with papermill: one run folder, checked parameters, plain accounts of failure."""
+"""Run the notebooks one after another with papermill: only what has to run, with plain accounts of failure."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
+import errno
 import re
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from asr_helpers.wording import quoted
 
-from asr_helpers.storage import write_json
+from .folder import Run, open_run
+from .lock import locked
+from .manifest import Manifest
+from .parameters import ParameterError, all_parameters, typed
+from .places import NOTEBOOKS, repository
 
-from .folder import NOTEBOOKS, Run, open_run, repository
-from .provenance import fingerprint
-
-__all__ = ["NotebookFailed", "ParameterError", "declared_parameters", "read_parameters", "run_notebooks", "summary"]
-
-STATE = "runner.json"  # notebook number → what it was run with; written after each notebook that succeeded
+__all__ = ["NotebookFailed", "run_folder_of", "run_notebooks", "summary"]
 
 LAST_LINES = 12  # of what a process printed, in the error
 
+ATTEMPTS = 3  # at a notebook whose corpus, checkpoint or text changes while it runs
+
+NAME = re.compile(r"\w[\w .-]{0,99}")  # a folder's name on every system, also where names have 255 bytes at most
+
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class ParameterError(ValueError):
-    """A parameter that no notebook declares; the text names the nearest one that exists."""
 
 
 class NotebookFailed(RuntimeError):
@@ -38,44 +36,38 @@ class NotebookFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook of a run, with the parameters it declares."""
+    """One notebook of a run.
+
+    Attributes:
+        number: ``"01"`` to ``"05"``.
+        source: The notebook.
+        given: The parameters that it is run with.
+        parameters: All that it has, with the values that they then have.
+    """
 
     number: str
     source: Path
+    given: dict[str, Any]
     parameters: dict[str, Any]
 
-    def key(self, before: str) -> str:
-        """Changes when the notebook, a parameter, or anything that ran before it changes."""
-        content = json.dumps([before, fingerprint(self.source), self.parameters], sort_keys=True, default=str)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+    @property
+    def name(self) -> str:
+        """The notebook's name."""
+        return NOTEBOOKS[self.number]
 
 
-def declared_parameters(notebook: Path) -> dict[str, Any]:
-    """The parameters of a notebook's ``parameters`` cell, name → default as written there."""
-    import papermill
-
-    return {name: entry["default"] for name, entry in papermill.inspect_notebook(str(notebook)).items()}
-
-
-def read_parameters(file: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a parameter file and the ``name=value`` overrides of the command line.
-
-    Args:
-        file: YAML, one flat mapping of parameter names to values.
-        overrides: ``name=value``; the value is read as YAML, so ``3`` is a number and ``true`` a truth value.
+def run_folder_of(name: str, runs: str = "runs") -> str:
+    """The run folder of a name.
 
     Raises:
-        ParameterError: The file holds something else than a flat mapping, or an override has no ``=``.
+        ParameterError: It is no name for a folder.
     """
-    given = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    if not isinstance(given, dict):
-        raise ParameterError(f"{file} holds a {type(given).__name__}; write one `name: value` a line")
-    for override in overrides:
-        name, sign, value = override.partition("=")
-        if not sign:
-            raise ParameterError(f"-p {override!r} has no value; write -p {override}=VALUE")
-        given[name.strip()] = yaml.safe_load(value)
-    return given
+    if not NAME.fullmatch(name) or name[-1] in " .":
+        shown = quoted(name)
+        raise ParameterError(
+            f"the run name {shown} is no folder's name; use up to 100 letters, digits, - _ . and spaces"
+        )
+    return f"{runs}/{name}"
 
 
 def run_notebooks(
@@ -83,8 +75,10 @@ def run_notebooks(
 ) -> Run:
     """Run the notebooks in order into ``runs/<name>/``.
 
-    A notebook that already ran with the same parameters after the same predecessors is not run again, so a run that
-    was killed goes on with the notebook in which it was killed (whose own work goes on from what it had written).
+    A notebook runs again when a parameter, its code, the package's, something that it reads or something that it wrote
+    is not what it was: the corpus, a checkpoint and texts by their content, artifacts as the manifest names them. So a
+    run that was killed goes on with the notebook in which it was killed (whose own work goes on from what it had
+    written), and a notebook before which the same artifacts came out again does not run.
 
     Args:
         parameters: Values for the notebooks' parameter cells.
@@ -97,29 +91,78 @@ def run_notebooks(
         The finished run.
 
     Raises:
-        ParameterError: No notebook declares a parameter.
+        ParameterError: No notebook declares a parameter, it does not take the value, or the name is no folder's.
+        RunInUse: Another process is running this run folder.
         NotebookFailed: A notebook stopped.
     """
-    run = open_run(f"{runs}/{name}")
-    steps = [s for s in _plan({**parameters, "run_folder": f"{runs}/{name}"}) if s.number <= until]
-    state_file = run.folder / STATE
-    done = json.loads(state_file.read_text()) if state_file.exists() else {}
-    if start:
-        done = {number: key for number, key in done.items() if number < start}
-    before = ""
-    for step in steps:
-        before = step.key(before)
-        if start and step.number < start:
-            continue  # the person says so; a missing artifact is then the notebook's own clear error
-        if done.get(step.number) == before:
-            print(f"{NOTEBOOKS[step.number]}: already done with these parameters", flush=True)
-            continue
-        done = {number: key for number, key in done.items() if number < step.number}
-        write_json(done, state_file)
-        _execute(step, run)
-        done[step.number] = before
-        write_json(done, state_file)
+    folder = run_folder_of(name, runs)
+    if parameters.get("run_folder", folder) != folder:
+        raise ParameterError(f"run_folder is made from the run's name, here {folder}; leave it out, or give --name")
+    steps = [step for step in _plan({**parameters, "run_folder": folder}) if (start or "") <= step.number <= until]
+    run = open_run(folder)
+    with locked(run.folder):
+        ran = False
+        for step in steps:
+            why = f"{step.name}: from here on, as asked" if start else _why(step, Manifest(run.folder))
+            if why is None:
+                print(f"{step.name}: already done with these parameters", flush=True)
+            else:
+                print(why, flush=True)
+                _run(step, run)
+                ran = True
+        if ran:
+            _say_what_is_new(steps, run)
     return run
+
+
+def _say_what_is_new(steps: list[Step], run: Run) -> None:
+    """Say at the end if the corpus, a checkpoint or a text has changed since it was read: a training takes hours."""
+    manifest = Manifest(run.folder)
+    for step in steps:
+        if step.number in manifest.entries and (new := manifest.other_sources(step.number)):
+            print(f"{new} since {step.name} ran: the same command runs again what depends on it", flush=True)
+
+
+def _why(step: Step, manifest: Manifest) -> str | None:
+    """Why a notebook has to run, in a line; ``None``: what it left is what it would make again."""
+    if step.number not in manifest.entries:
+        return f"{step.name} …"
+    reasons = [
+        manifest.other_parameters(step.number, step.parameters),
+        manifest.other_sources(step.number),
+        manifest.other_reads(step.number),
+        manifest.other_code(step.number),
+        manifest.other_artifacts(step.number),
+    ]
+    if not any(reasons):
+        return None
+    return f"{', '.join(filter(None, reasons))} since {step.name} ran: running it, and then what depends on it"
+
+
+def _run(step: Step, run: Run) -> None:
+    """Run a notebook; again where what it reads changed meanwhile, since nobody knows what of it was read."""
+    manifest = Manifest(run.folder)
+    if _made_from_other_data(step, manifest):
+        print(f"{step.name}: its training learnt from other data and begins anew", flush=True)
+        shutil.rmtree(run.path("checkpoints"), ignore_errors=True)
+    for _ in range(ATTEMPTS):
+        before = Manifest(run.folder).inputs(step.number, step.parameters)
+        Manifest(run.folder).forget(step.number)
+        _execute(step, run)
+        now = Manifest(run.folder).inputs(step.number, step.parameters)
+        if all(was in ("", now[name]) for name, was in before.items()):  # the sample corpus is made by notebook 01
+            return
+        print(f"{step.name}: what it reads changed while it ran", flush=True)
+    raise NotebookFailed(f"what {step.name} reads keeps changing; give the same command again when it is at rest")
+
+
+def _made_from_other_data(step: Step, manifest: Manifest) -> bool:
+    """Whether a finished training is to be done again on other data; with other parameters it says so itself."""
+    if step.number != "04" or "04" not in manifest.entries:
+        return False
+    return bool(manifest.other_sources("04") or manifest.other_reads("04")) and not manifest.other_parameters(
+        "04", step.parameters
+    )
 
 
 def summary(run: Run) -> str:
@@ -137,42 +180,51 @@ def summary(run: Run) -> str:
     return "\n".join(lines)
 
 
-def _plan(parameters: Mapping[str, Any]) -> list[Step]:
+def _plan(given: Mapping[str, Any]) -> list[Step]:
     """Give each notebook the parameters it declares; refuse one that none declares."""
-    folder = repository() / "notebooks"
-    declared = {number: declared_parameters(folder / f"{stem}.ipynb") for number, stem in NOTEBOOKS.items()}
-    known = sorted({name for names in declared.values() for name in names})
-    for name in parameters:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            raise ParameterError(f"no notebook has a parameter {name!r}; the nearest is {near[0]!r}")
-    return [
-        Step(number, folder / f"{stem}.ipynb", {k: v for k, v in parameters.items() if k in declared[number]})
-        for number, stem in NOTEBOOKS.items()
-    ]
+    values = typed(given)
+    steps = []
+    for number, declared in all_parameters().items():
+        own = {name: value for name, value in values.items() if name in declared}
+        defaults = {name: parameter.default for name, parameter in declared.items()}
+        steps.append(Step(number, repository() / "notebooks" / f"{NOTEBOOKS[number]}.ipynb", own, {**defaults, **own}))
+    return steps
 
 
 def _execute(step: Step, run: Run) -> None:
     """Run one notebook; its executed copy is kept in the run folder, also when it fails."""
     import papermill
 
-    executed = run.folder / "notebooks" / f"{NOTEBOOKS[step.number]}.ipynb"
-    executed.parent.mkdir(exist_ok=True)
+    from .kernel import ThisPython
+
+    executed = run.folder / "notebooks" / f"{step.name}.ipynb"
     started = time.time()
-    print(f"{NOTEBOOKS[step.number]} …", flush=True)
     try:
+        executed.parent.mkdir(exist_ok=True)
         papermill.execute_notebook(
-            str(step.source),
-            str(executed),
-            parameters=step.parameters,
+            _literal(step.source),
+            _literal(executed),
+            parameters=step.given,
             cwd=str(repository()),
             kernel_name="python3",
+            kernel_manager_class=ThisPython,
             progress_bar=True,
             log_output=False,
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(_account(error, step, executed, run)) from error
-    print(f"{NOTEBOOKS[step.number]}: {time.time() - started:.0f} s", flush=True)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why, fix = ("its disk is full", "free some space") if full else (error.strerror or error, "make it writable")
+        raise NotebookFailed(
+            f"{step.name} could not write to {run.name} ({why}); {fix} and give the same command again"
+        ) from error
+    print(f"{step.name}: {time.time() - started:.0f} s", flush=True)
+
+
+def _literal(path: Path) -> str:
+    """A path for papermill, which would fill in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _account(error: Exception, step: Step, executed: Path, run: Run) -> str:
@@ -181,7 +233,7 @@ def _account(error: Exception, step: Step, executed: Path, run: Run) -> str:
     lines = [line for line in lines if line.strip()][-LAST_LINES:]
     return "\n".join(
         [
-            f"{NOTEBOOKS[step.number]} stopped in cell {error.exec_count}: {error.ename}: {error.evalue}",
+            f"{step.name} stopped in cell {error.exec_count}: {error.ename}: {error.evalue}",
             "",
             *lines,
             "",

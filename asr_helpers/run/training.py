@@ -13,6 +13,7 @@ import pandas as pd
 from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.dataset.fit import require_fit
 from asr_helpers.dataset.reading import Utterances, load_prepared, stream_prepared
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.hub import publish
@@ -25,9 +26,9 @@ from asr_helpers.training.preflight import preflight_lines
 from asr_helpers.training.processes import processes_here, rank, world_size
 from asr_helpers.training.trainer import CTCTrainer
 
-from .folder import NOTEBOOKS, MissingArtifact, Run, resolve, source
+from .folder import MissingArtifact, Run
 from .launch import run_processes
-from .provenance import checkpoint_fingerprint
+from .places import NOTEBOOKS, resolve, source
 
 __all__ = ["TrainingInProcesses", "TrainingRun", "read_result", "start_training"]
 
@@ -77,7 +78,8 @@ class TrainingRun:
 
     def __init__(self, run: Run, setup: TrainingSetup, config: TrainingConfig) -> None:
         self.run, self.setup, self.config = run, setup, config
-        self.processor = Wav2Vec2Processor.from_pretrained(run.need("processor"))
+        self.processor = Wav2Vec2Processor.from_pretrained(run.need("processor"), trust_remote_code=False)
+        require_fit(run.need("dataset"), self.processor, load_config(source(setup.checkpoint)))
         prepared = load_prepared(run.need("dataset"))
         self.validation = Utterances(prepared["validation"])
         self.utterances = self._stream() if setup.stream_from else Utterances(prepared["train"])
@@ -162,11 +164,8 @@ class TrainingRun:
         return entry
 
     def _inputs(self) -> dict[str, str]:
-        """Fingerprints of what the training reads from outside the run folder."""
-        inputs = {"checkpoint": checkpoint_fingerprint(source(self.setup.checkpoint))}
-        if self.setup.stream_from:
-            inputs["stream"] = self.utterances.identity["stream"]
-        return inputs
+        """What the training reads from outside the run folder, beside the checkpoint."""
+        return {"stream": self.utterances.identity["stream"]} if self.setup.stream_from else {}
 
     def _stream(self) -> Utterances:
         """This process's share of a stream: a URL as it is, a relative folder relative to the repository.

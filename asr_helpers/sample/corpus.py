@@ -81,10 +81,10 @@ def make_sample(transcripts: Path, folder: Path, *, seed: int = 7, workers: int 
     """
     sentences = transcripts.read_text(encoding="utf-8").splitlines()
     recipe = hashlib.sha256(f"{RECIPE} {seed} {sentences}".encode()).hexdigest()
+    write_text("synthetic speech\n", folder / ".about")  # every figure that is measured on it says so
     marker = folder / ".recipe"  # written last: a folder without it is not whole
     if marker.exists() and marker.read_text() == recipe:
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
     for old in [marker, *folder.glob("*.wav")]:
         old.unlink(missing_ok=True)
     readings = script(sentences, seed=seed)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from rapidfuzz.distance import Levenshtein
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.wording import counted
 
 from .aligned import aligned, legend
 from .fragments import Fragment, direction, join, note, phrase, speech
@@ -135,15 +136,11 @@ def problem_table(problems: pd.DataFrame, *, limit: int | None = 200, language: 
     counts = ordered.groupby(["severity", "check"], sort=False).size().reset_index(name="times")
     marked = [f.assign(severity=[_severity(s) for s in f["severity"]]) for f in (counts, ordered)]
     errors = int((ordered["severity"] == "error").sum())
-    title = f"{_counted(errors, 'error')} and {_counted(len(ordered) - errors, 'warning')}"
+    title = f"{counted(errors, 'error')} and {counted(len(ordered) - errors, 'warning')}"
     if len(counts) == len(ordered):  # every check fired once: counting them says nothing more
         return table(marked[1], caption=title, limit=limit, language=language)
     each = table(marked[1], caption="What to do about each", limit=limit, language=language)
     return join([table(marked[0], caption=title), each])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def _severity(name: str) -> Fragment:

@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import nn
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_pt_utils import safe_globals
 from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from asr_helpers.storage import write_json
@@ -31,7 +34,7 @@ from .checkpoints import (
 )
 from .processes import from_first, gather_bytes, share_weights
 
-__all__ = ["RECIPE_FILE", "SafeTrainer"]
+__all__ = ["RECIPE_FILE", "SafeTrainer", "require_numbers"]
 
 RECIPE_FILE = "recipe.json"  # in every checkpoint: what a continuation must not change
 
@@ -46,6 +49,23 @@ def quiet() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def require_numbers(checkpoint: Path) -> None:
+    """Refuse a checkpoint whose optimiser, schedule or random state holds more than numbers: a pickle can run code.
+
+    Raises:
+        CheckpointError: It does, or is damaged; the text names the file and what to do.
+    """
+    for file in sorted(checkpoint.glob("*.pt*")):
+        try:
+            with safe_globals():
+                torch.load(file, map_location="cpu", weights_only=True, mmap=True)  # the tensors themselves stay unread
+        except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            raise CheckpointError(
+                f"{file} is damaged, or holds more than numbers, and is not opened; delete the folder "
+                f"{checkpoint.name} to go on from the checkpoint before it, or begin anew: resume=False"
+            ) from error
 
 
 class SafeTrainer(Trainer):
@@ -94,6 +114,7 @@ class SafeTrainer(Trainer):
                 f"{newest} belongs to a training with other parameters: {changes}. Give them their old "
                 "values to go on with it, or begin anew: resume=False, or another run name."
             )
+        require_numbers(newest)
         return str(newest)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:

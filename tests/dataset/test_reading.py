@@ -57,7 +57,8 @@ def test_rows_with_a_length_know_it_their_durations_and_their_name(kind, folder,
     rows, seconds = of(kind, folder), [row["seconds"] for row in plain]
     assert len(rows) == rows.length == len(plain) and rows.seconds.tolist() == seconds
     assert rows.limits == (min(seconds), max(seconds))
-    text = "\n".join(f"{row['id']} {row['seconds']:.3f}" for row in plain)
+    lines = [f"{row['id']} {row['seconds']:.3f} {' '.join(map(str, row['labels']))}" for row in plain]
+    text = "\n".join(lines)
     assert rows.identity == {"utterances": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 

@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 from asr_helpers.dataset import shards
-from asr_helpers.dataset.shards import PREPARATION, Clip, Recipe, Shard, write_shard
+from asr_helpers.dataset.shards import PREPARATION, Clip, ClipSettings, Shard, write_shard
 
 # Two tenths of a second that a decoder alone can read: what encoders write differs from version to version.
 MP3 = (
@@ -94,7 +94,7 @@ def rows_of(folder: Path) -> dict[str, list[int] | str]:
     (folder / "kept").mkdir()
     (folder / "dataset" / "train").mkdir(parents=True)
     shard = Shard("train", 0, tuple(make_clips(folder / "kept")), 1.0)
-    report = write_shard(shard, Recipe(frames, 0.05, 0.5), folder=folder / "dataset")
+    report = write_shard(shard, ClipSettings(frames, 0.05, 0.5), folder=folder / "dataset")
     with pa.OSFile(str(folder / "dataset" / "train" / shard.name)) as file:
         rows = pa.ipc.open_stream(file).read_all().to_pylist()
     found = {row["id"]: sketch(np.array(row["audio"])) for row in rows}
@@ -128,9 +128,9 @@ def test_every_version_has_its_line_of_history():
      (soxr, "__libsoxr_version__"), (shards, "SCHEMA")],
 )  # fmt: skip
 def test_what_decides_samples_and_columns_is_in_the_fingerprint(monkeypatch, place, name):
-    before = Recipe(frames, 0.3, 30.0).fingerprint
+    before = ClipSettings(frames, 0.3, 30.0).fingerprint
     monkeypatch.setattr(place, name, pa.schema({}) if name == "SCHEMA" else "another")
-    assert Recipe(frames, 0.3, 30.0).fingerprint != before
+    assert ClipSettings(frames, 0.3, 30.0).fingerprint != before
 
 
 def test_a_remark_in_the_code_is_not_in_the_fingerprint(tmp_path, monkeypatch):
@@ -140,4 +140,4 @@ def test_a_remark_in_the_code_is_not_in_the_fingerprint(tmp_path, monkeypatch):
     remarked = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "remarked", remarked)
     spec.loader.exec_module(remarked)
-    assert remarked.Recipe(frames, 0.3, 30.0).fingerprint == Recipe(frames, 0.3, 30.0).fingerprint
+    assert remarked.ClipSettings(frames, 0.3, 30.0).fingerprint == ClipSettings(frames, 0.3, 30.0).fingerprint

@@ -1,13 +1,16 @@
 import json
+import os
+import shutil
 
 import pandas as pd
 import pytest
 
 from asr_helpers.corpus.checking import without_errors
 from asr_helpers.corpus.problems import CorpusError, Problem, problems_table
-from asr_helpers.run import folder as runs
-from asr_helpers.run.folder import MissingArtifact, open_run, parameters_of, source
-from asr_helpers.run.provenance import fingerprint
+from asr_helpers.run import fingerprints, places
+from asr_helpers.run.fingerprints import fingerprint
+from asr_helpers.run.folder import MissingArtifact, StaleArtifact, open_run, parameters_of
+from asr_helpers.run.places import source
 
 UTTERANCES = pd.DataFrame({"id": ["1", "2", "3"], "transcript": ["الف", "ب", "پ"]})
 
@@ -77,6 +80,161 @@ def test_a_parameter_that_differs_from_an_earlier_notebooks_is_refused(tmp_path)
         run.require_same("02", language="ur")
 
 
+def made_by_hand(run, number, artifact, *, needs=(), content=0, **parameters):
+    """What a notebook does that somebody runs in Jupyter: in a kernel of its own, so with a run of its own."""
+    own = open_run(run.folder)
+    for name in needs:
+        own.need(name)
+    own.write_table(artifact, pd.DataFrame({"n": [content]}))
+    own.record(number, parameters=parameters, artifacts=[artifact])
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """A run whose notebooks 01 to 03 ran one by one, over a corpus of two files and a checkpoint."""
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "1.wav").write_text("one")
+    (tmp_path / "corpus" / "text.txt").write_text("ایک")
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "config.json").write_text("{}")
+    run = open_run(tmp_path / "run")
+    made_by_hand(run, "01", "utterances", corpus=str(tmp_path / "corpus"))
+    made_by_hand(run, "02", "texts", needs=["utterances"], checkpoint=str(tmp_path / "checkpoint"))
+    made_by_hand(run, "03", "left_out", needs=["utterances", "texts"], checkpoint=str(tmp_path / "checkpoint"))
+    return run
+
+
+STALE = {
+    # what happens, and what notebook 04 or 05 is told when it asks for what 03 made
+    "another transcript": (
+        lambda run: (run.folder.parent / "corpus/text.txt").write_text("دو"),
+        r"run/left_out.parquet no longer fits .* \(1 other file changed \(text.txt\) in .*corpus\): run "
+        r"notebook 01_data_inspection and those after it again with run_folder=",
+    ),
+    "another checkpoint": (
+        lambda run: (run.folder.parent / "checkpoint/config.json").write_text("[]"),
+        r"1 other file changed \(config.json\) in .*checkpoint\): run notebook 02_vocab",
+    ),
+    "only 01 ran again": (
+        lambda run: made_by_hand(run, "01", "utterances", content=1, corpus=str(run.folder.parent / "corpus")),
+        r"utterances.parquet changed\): run notebook 02_vocab_and_tokenizer and those",
+    ),
+    "01 and 02 ran again": (
+        lambda run: [
+            made_by_hand(run, "01", "utterances", content=1, corpus=str(run.folder.parent / "corpus")),
+            made_by_hand(run, "02", "texts", needs=["utterances"], checkpoint=str(run.folder.parent / "checkpoint")),
+        ],
+        r"utterances.parquet changed\): run notebook 03_preprocessing",
+    ),
+    "the artifact was cut": (
+        lambda run: run.path("left_out").write_bytes(b"PAR1"),
+        r"left_out.parquet is not as it was written\): run notebook 03_preprocessing",
+    ),
+    "03 was stopped before its end": (
+        lambda run: open_run(run.folder).write_table("left_out", pd.DataFrame({"n": [5]})),
+        r"left_out.parquet is not as it was written\): run notebook 03",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STALE)
+def test_an_artifact_that_no_longer_fits_what_it_was_made_from_is_an_error(by_hand, case):
+    happens, said = STALE[case]
+    by_hand.need("left_out")
+    happens(by_hand)
+    with pytest.raises(StaleArtifact, match=said):
+        open_run(by_hand.folder).need("left_out")
+
+
+def test_what_changes_nothing_is_no_error(by_hand):
+    corpus = by_hand.folder.parent / "corpus"
+    os.utime(corpus / "1.wav")
+    made_by_hand(by_hand, "01", "utterances", corpus=str(corpus))  # the same again
+    open_run(by_hand.folder).need("left_out")
+    shutil.rmtree(corpus)  # on another machine
+    open_run(by_hand.folder).need("left_out")
+
+
+def test_a_notebook_may_ask_for_what_it_has_just_written(by_hand):
+    run = open_run(by_hand.folder)
+    run.write_json("corpus", {"root": "x"})
+    run.write_table("utterances", pd.DataFrame({"n": [7]}))
+    assert run.read_json("corpus") == {"root": "x"} and run.need("utterances")
+
+
+def test_a_damaged_json_artifact_names_its_notebook(tmp_path):
+    run = open_run(tmp_path / "run")
+    run.path("corpus").write_text("{")
+    with pytest.raises(StaleArtifact, match=r"corpus\.json is damaged .* run notebook 01_data_inspection again"):
+        run.read_json("corpus")
+
+
+LINES = {
+    # source, about, speakers, language → what the verdict says
+    ("data/mine", "", ("a", "a", "b"), "ur"): "data/mine (3 utterances, 2 speakers, ur)",
+    ("data/sample/recordings", "synthetic speech", ("a",), "ur"): (
+        "data/sample/recordings (synthetic speech, 1 utterance, 1 speaker, ur)"
+    ),
+    ("/home/somebody/private/Käse", "", (None,) * 2, "none"): "Käse (2 utterances, speakers unknown)",
+    ("owner/name:ur", "", ("a",) * 1200, "ur"): "owner/name:ur (1,200 utterances, 1 speaker, ur)",
+}
+
+
+@pytest.mark.parametrize("case", LINES, ids=lambda case: case[0])
+def test_figures_name_the_data_that_they_were_measured_on(tmp_path, case):
+    source, about, speakers, language = case
+    run = open_run(tmp_path / "run")
+    run.write_json("corpus", {"source": source, "root": source, "about": about})
+    run.write_json("normalisation", {"language": language})
+    assert run.corpus_line(pd.DataFrame({"speaker": list(speakers)})) == LINES[case]
+
+
+def test_a_corpus_says_what_it_is(tmp_path):
+    assert places.about(tmp_path) == ""
+    (tmp_path / ".about").write_text("synthetic\n speech\n", encoding="utf-8")
+    assert places.about(tmp_path) == "synthetic speech"
+
+
+def test_a_fingerprint_reads_only_what_changed(tmp_path, monkeypatch):
+    for number in range(50):
+        (tmp_path / f"{number}.wav").write_text(str(number))
+    known = {}
+    first = fingerprint(tmp_path, known)
+    read = []
+    monkeypatch.setattr(fingerprints, "_digest", lambda file: read.append(file.name) or "another")
+    assert fingerprint(tmp_path, known) == first and read == []
+    (tmp_path / "7.wav").write_text("0")
+    assert fingerprint(tmp_path, known) != first and read == ["7.wav"]
+
+
+def test_what_is_no_ordinary_file_is_not_read(tmp_path):
+    (tmp_path / "1.wav").write_text("one")
+    first = fingerprint(tmp_path)
+    os.mkfifo(tmp_path / "2.wav")  # reading it would wait for ever
+    (tmp_path / "3.wav").symlink_to("nowhere")
+    (tmp_path / "self").symlink_to(tmp_path)
+    (tmp_path / ".hidden").write_text("x")
+    assert fingerprint(tmp_path) == first
+    (tmp_path / os.fsdecode(b"\xff.wav")).write_text("x")  # a name that is no UTF-8
+    assert fingerprint(tmp_path) != first
+    assert fingerprint(tmp_path / "2.wav") == fingerprint(tmp_path / "gone") == ""
+
+
+def test_comments_and_docstrings_are_no_code(tmp_path):
+    def book(code, outputs=()):
+        cells = [{"cell_type": "code", "metadata": {}, "source": [code], "outputs": list(outputs)}]
+        cells += [{"cell_type": "markdown", "metadata": {}, "source": ["prose"]}]
+        cells += [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": [f"n: int = {len(code)}"]}]
+        path = tmp_path / "b.ipynb"
+        path.write_text(json.dumps({"cells": cells}))
+        return fingerprints.notebook_fingerprint(path)
+
+    same = ["x = 1\ny = 2", "x=1 # one\n\ny = (2)", "x = 1\n# two\ny = 2"]
+    assert len({book(code) for code in same}) == 1 == len({book(same[0], [{"a": 1}]), book(same[0])})
+    assert book("x = 1\ny = 3") != book(same[0]) != book("%pip list")
+    assert book('def f():\n    "It does."\n    return 1') == book('def f():\n    "It did."\n    return 1')
+
+
 def test_a_fingerprint_sees_content_and_names(tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     for folder in (a, b):
@@ -99,7 +257,7 @@ def test_a_hub_id_stays_and_a_path_becomes_absolute(monkeypatch, tmp_path):
     for folder in ("notebooks", "asr_helpers", "models/starter"):
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "notebooks")  # as under nbval
-    assert runs.repository() == tmp_path
+    assert places.repository() == tmp_path
     assert source("models/starter") == str(tmp_path / "models/starter")
     assert source("facebook/wav2vec2-base") == "facebook/wav2vec2-base"
     assert source("models/startre") == str(tmp_path / "models/startre")  # a misspelt folder is no Hub id

@@ -20,9 +20,9 @@ import torch
 from tiny_run import tiny_run
 
 from asr_helpers.run import launch
+from asr_helpers.run.fingerprints import fingerprint
 from asr_helpers.run.folder import open_run
 from asr_helpers.run.launch import TrainingStopped, run_processes
-from asr_helpers.run.provenance import fingerprint
 from asr_helpers.run.training import start_training
 from asr_helpers.training.checkpoints import newest_whole, step_of
 

@@ -1,6 +1,5 @@
 """One road to a training: its defaults, who starts processes, what it leaves, streams."""
 
-import ast
 import json
 import math
 import shutil
@@ -17,9 +16,10 @@ from tiny_run import MIN_SECONDS, SPLITS, tiny_run
 from asr_helpers.__main__ import main
 from asr_helpers.dataset.reading import load_prepared
 from asr_helpers.model.loading import load_trained
-from asr_helpers.run.folder import NOTEBOOKS, MissingArtifact, open_run, repository
-from asr_helpers.run.provenance import fingerprint
-from asr_helpers.run.runner import declared_parameters
+from asr_helpers.run.fingerprints import fingerprint
+from asr_helpers.run.folder import MissingArtifact, open_run
+from asr_helpers.run.parameters import declared_parameters
+from asr_helpers.run.places import NOTEBOOKS, repository
 from asr_helpers.run.training import TrainingInProcesses, TrainingRun, read_result, start_training
 from asr_helpers.training.checkpoints import CheckpointError, checkpoint_path, newest_whole
 from asr_helpers.training.config import TrainingConfig, TrainingSetup
@@ -76,7 +76,7 @@ def stop_at(step, trainer):
 def test_the_defaults_of_notebook_04_are_those_of_a_training():
     """Every parameter of its cell but those that name the place has its home in one of the two dataclasses."""
     notebook = repository() / "notebooks" / f"{NOTEBOOKS['04']}.ipynb"
-    cell = {name: ast.literal_eval(value) for name, value in declared_parameters(notebook).items()}
+    cell = {name: parameter.default for name, parameter in declared_parameters(notebook).items()}
     for place in ("run_folder", "corpus", "project_url"):
         cell.pop(place)
     homes = {**asdict(TrainingSetup()), **asdict(TrainingConfig())}
@@ -290,12 +290,13 @@ def test_a_resumed_run_over_a_stream_goes_on_to_the_same_weights(prepared, tmp_p
     )
 
 
-def test_another_stream_is_not_gone_on_with(fresh):
-    parameters = streamed(fresh, max_steps=1, evaluations=1)
+def test_another_stream_is_not_gone_on_with(fresh, tmp_path):
+    shutil.copytree(Path(fresh["run_folder"]) / "dataset", tmp_path / "stream")
+    parameters = streamed(fresh, max_steps=1, evaluations=1, stream_from=str(tmp_path / "stream"))
     trained(parameters)
     with pytest.raises(CheckpointError, match="stream_buffer was 256 and is 9"):
         trained(parameters, stream_buffer=9)
-    state = Path(fresh["run_folder"]) / "dataset" / "train" / "state.json"
+    state = tmp_path / "stream" / "train" / "state.json"
     state.write_text(state.read_text().replace('"_split"', '"_other": 1, "_split"'))
     with pytest.raises(CheckpointError, match="stream was '"):
         trained(parameters)

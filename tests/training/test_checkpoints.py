@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 from pathlib import Path
 
 import pytest
+import torch
 
 from asr_helpers.training.checkpoints import (
     MARKER,
@@ -19,6 +21,7 @@ from asr_helpers.training.checkpoints import (
     whole_checkpoint,
     whole_checkpoints,
 )
+from asr_helpers.training.saving import require_numbers
 
 
 def write(folder: Path, step: int, text: str = "weights") -> Path:
@@ -112,3 +115,42 @@ def test_old_checkpoints_go_and_others_files_stay(tmp_path: Path) -> None:
     clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["training_log.jsonl"]
     clear(tmp_path / "missing")
+
+
+def numbers(path: Path) -> None:
+    torch.save({"step": torch.ones(3), "lr": 0.1, "name": "adamw"}, path)
+
+
+class Opens:
+    """What a pickle that runs code is made of."""
+
+    def __reduce__(self):
+        return open, (str(Opens.mark), "w")
+
+
+HOSTILE = {
+    "an object": lambda path: torch.save({"state": Opens()}, path),
+    "a bare pickle": lambda path: path.write_bytes(pickle.dumps(Opens())),
+    "the old format": lambda path: torch.save(Opens(), path, _use_new_zipfile_serialization=False),
+    "damaged": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "empty": lambda path: path.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth", "rng_state_1.pth"])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_checkpoint_that_holds_more_than_numbers_is_not_opened(tmp_path: Path, name: str, kind: str) -> None:
+    Opens.mark = tmp_path / "ran"
+    checkpoint = tmp_path / "checkpoint-7"
+    checkpoint.mkdir()
+    for other in ("optimizer.pt", "scheduler.pt", "rng_state.pth", name):
+        numbers(checkpoint / other)
+    require_numbers(checkpoint)
+    HOSTILE[kind](checkpoint / name)
+    with pytest.raises(CheckpointError) as error:
+        require_numbers(checkpoint)
+    assert not Opens.mark.exists()
+    said = (
+        f"{checkpoint / name} is damaged, or holds more than numbers, and is not opened; delete the folder checkpoint-7"
+    )
+    assert str(error.value).startswith(said) and "\n" not in str(error.value)

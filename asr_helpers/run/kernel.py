@@ -1,0 +1,18 @@
+"""The kernel that the runner starts: this Python, whichever one is installed under the name ``python3``."""
+
+from __future__ import annotations
+
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+
+__all__ = ["ThisPython"]
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts a kernel in the environment that runs the runner: a user's own ``python3`` kernel may be another."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How the kernel is started."""
+        return KernelSpec(**get_kernel_dict())
