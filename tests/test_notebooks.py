@@ -12,6 +12,7 @@ import nbformat
 import papermill
 import pytest
 
+from asr_helpers.decoding import no_search
 from asr_helpers.run.folder import open_run
 from asr_helpers.run.parameters import declared_parameters, read_parameters
 from asr_helpers.run.places import NOTEBOOKS
@@ -132,6 +133,7 @@ def nbval(work, name):
 
 
 SHORT = {"max_steps": 6, "evaluations": 2, "batch_size": 2, "compare_utterances": 2, "exports": 1}
+SHORT |= {"language_model": "train", "search_trials": 1}
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +151,11 @@ def small_corpus(tmp_path_factory):
     return folder / "own"
 
 
+def printed(executed):
+    """What each cell of an executed notebook printed, by its id."""
+    return {c["id"]: "".join(o.get("text", "") for o in c.outputs) for c in code(nbformat.read(executed, 4))}
+
+
 def run_by_the_runner(corpus, name, recipe):
     run_notebooks(read_parameters(recipe) | {"corpus": str(corpus)}, name=name)
 
@@ -157,7 +164,7 @@ def run_by_notebook_00(corpus, name, recipe):
     given = {"corpus": str(corpus), "run_name": name, "recipe": str(recipe), "epochs": 12.0}
     executed = recipe.parent / "00.ipynb"
     papermill.execute_notebook(ALL_IN_ONE, executed, given, cwd=str(ROOT), kernel_name="python3", progress_bar=False)
-    said = {c["id"]: "".join(o.get("text", "") for o in c.outputs) for c in code(nbformat.read(executed, 4))}
+    said = printed(executed)
     lines = said["run"].splitlines()
     assert [re.sub(r" \(\d+ cells\) ….*", "", line) for line in lines if "cells" in line] == [*NOTEBOOKS.values()]
     assert any(re.match(r"  step 6/6 · loss .* · WER .* left$", line) for line in lines)
@@ -179,6 +186,8 @@ def test_own_recordings_run_through_with_only_their_path_given_from_either_door_
         assert {"model", "report.html", "predictions.parquet"} <= {path.name for path in run.folder.iterdir()}
         assert set(run.manifest) == set(NOTEBOOKS)
         assert "could not be shown" not in (run.folder / "report.html").read_text(encoding="utf-8")
+        off = printed(run.folder / "notebooks" / "05_error_analysis.ipynb")["lm-test"].strip()
+        assert off == no_search() and ("beam_wer" in run.read_json("metrics")) is not bool(off)
         metrics.append((run.folder / "metrics.json").read_bytes())
         shutil.rmtree(run.folder)
     assert metrics[0] == metrics[1]
