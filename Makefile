@@ -3,11 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test lint notebooks starter clean
+OLD := .venv-lowest
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lowest lint notebooks starter clean
 
 # 01 to 05 on the sample corpus; ends with WER and CER and where the results lie.
 run: $(INSTALLED)
-	$(BIN)/python -m asr_helpers run params/sample.yaml
+	@$(BIN)/python -m asr_helpers run params/sample.yaml
 
 # Unit tests; the papermill chain on other recordings and on the sample; real processes and a real browser; the notebooks
 # against their kept outputs (after the sample run, whose finished training they then find).
@@ -16,6 +19,13 @@ test: lint
 	$(BIN)/python -m pytest -q -m slow tests/test_notebooks.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_notebooks.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+
+# The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus.
+lowest:
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip install -q -c tests/constraints-lowest.txt -e ".[notebooks]" pytest
+	$(OLD)/bin/python -m pytest -q tests/test_house.py
+	$(OLD)/bin/python -m pytest -q tests/test_notebooks.py -k own_recordings
 
 # Rules and layout of the code, that of the notebooks' cells too.
 lint: $(INSTALLED)
@@ -34,11 +44,12 @@ starter: $(INSTALLED)
 	$(BIN)/python scripts/make_starter.py
 
 $(INSTALLED): requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/python -m pip install -q -r requirements.txt
-	$(BIN)/python -m pip install -q --no-deps -e .
-	touch $@
+	@echo "installing into $(VENV): some minutes the first time"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade pip
+	@$(BIN)/python -m pip install -q -r requirements.txt
+	@$(BIN)/python -m pip install -q --no-deps -e .
+	@touch $@
 
 clean:
 	rm -rf runs build data/sample/recordings

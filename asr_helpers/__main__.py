@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from asr_helpers.run.environment import unless_set
 from asr_helpers.run.places import NOTEBOOKS
 
 __all__ = ["main"]
@@ -16,10 +18,14 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    os.environ.update(unless_set())  # here, since no command has loaded torch yet
     try:
         return options.command(options) or 0
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from what is finished", file=sys.stderr)
+        print(
+            "stopped; the same command goes on: with what is finished, and a training from its newest checkpoint",
+            file=sys.stderr,
+        )
         return 130
     except (ValueError, OSError, RuntimeError, ImportError) as error:  # what the package raises for a person to read
         print(error, file=sys.stderr)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from asr_helpers.run.places import repository
+from asr_helpers.run.places import NOTEBOOKS, repository
 from asr_helpers.show.players import without_audio
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("executed", type=Path)
     parser.add_argument("notebooks", type=Path)
     options = parser.parse_args()
-    for path in sorted(options.notebooks.glob("*.ipynb")):
+    for path in (options.notebooks / f"{stem}.ipynb" for stem in NOTEBOOKS.values()):
         cleaned = clean(nbformat.read(options.executed / path.name, 4), nbformat.read(path, 4))
         nbformat.write(cleaned, path)
         print(f"{path.relative_to(repository()) if path.is_absolute() else path}: {path.stat().st_size / 1e3:.0f} kB")

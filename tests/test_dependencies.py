@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from asr_helpers.run.provenance import PACKAGES
 
@@ -20,6 +21,10 @@ CORE = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
 RANGES = {canonicalize_name(r.name): r for r in [*CORE, *(r for lines in EXTRAS.values() for r in lines)]}
 PINS = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8")))
+
+LOWEST = dict(
+    re.findall(r"(?m)^([\w.-]+)==([\w.]+)", (ROOT / "tests" / "constraints-lowest.txt").read_text(encoding="utf-8"))
+)
 
 # Used without an import: by a library of ours, as a program, or as a plugin.
 UNIMPORTED = {"accelerate", "jupyterlab", "pytest-xdist", "nbval", "ruff"}
@@ -82,6 +87,16 @@ def test_what_is_pinned_is_what_is_declared_within_its_range():
     pins = {canonicalize_name(name): version for name, version in PINS.items()}
     assert pins.keys() == RANGES.keys()
     assert [str(r) for name, r in RANGES.items() if pins[name] not in r.specifier] == []
+
+
+def test_the_lowest_versions_that_are_tested_are_the_lower_bounds():
+    """All that a Colab machine needs, each in its oldest release within the range; torch's has no build for a CPU."""
+    needed = [*CORE, *EXTRAS["notebooks"]]
+    assert {canonicalize_name(name) for name in LOWEST} == {canonicalize_name(r.name) for r in needed} | {"pytest"}
+    pins = {canonicalize_name(name): Version(version) for name, version in LOWEST.items()}
+    for name, version in pins.items():
+        [bound] = [Version(s.version) for s in RANGES[name].specifier if s.operator in (">=", "==")]
+        assert version.release[: len(bound.release)] == bound.release or name == "torch", name
 
 
 def test_what_decides_numbers_is_something_the_package_depends_on():

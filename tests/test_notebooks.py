@@ -9,19 +9,29 @@ import sys
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 
-from asr_helpers.run.parameters import declared_parameters
+from asr_helpers.decoding import no_search
+from asr_helpers.run.folder import open_run
+from asr_helpers.run.parameters import declared_parameters, read_parameters
 from asr_helpers.run.places import NOTEBOOKS
+from asr_helpers.run.progress import FOLLOWED
 from asr_helpers.run.runner import run_notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOKS = [ROOT / "notebooks" / f"{stem}.ipynb" for stem in NOTEBOOKS.values()]
+ALL_IN_ONE = ROOT / "notebooks" / "00_all_in_one.ipynb"
 CHECKED = "nbval-check-output"
 
 
 @pytest.fixture(params=BOOKS, ids=lambda path: path.stem)
 def book(request):
+    return nbformat.read(request.param, 4)
+
+
+@pytest.fixture(params=[ALL_IN_ONE, *BOOKS], ids=lambda path: path.stem)
+def any_book(request):
     return nbformat.read(request.param, 4)
 
 
@@ -33,16 +43,16 @@ def tagged(book, tag):
     return [cell for cell in code(book) if tag in cell.metadata.get("tags", [])]
 
 
-def test_it_opens_with_its_purpose_and_closes_with_the_way_on(book):
-    first, last = book.cells[0].source, book.cells[-1].source
+def test_it_opens_with_its_purpose_and_closes_with_the_way_on(any_book):
+    first, last = any_book.cells[0].source, any_book.cells[-1].source
     assert re.match(r"# \d\d · ", first) and all(word in first for word in ("*Needs:*", "*Produces:*", "*Takes:*"))
     assert last.startswith("## Recap") and last.count("\n- ") == 3
     links = re.findall(r"\]\((\w+\.ipynb)\)", last)
     assert links and all((ROOT / "notebooks" / link).exists() for link in links)
 
 
-def test_its_parameters_are_annotated_literals_each_with_a_comment(book):
-    (cell,) = tagged(book, "parameters")
+def test_its_parameters_are_annotated_literals_each_with_a_comment(any_book):
+    (cell,) = tagged(any_book, "parameters")
     for node, line in zip(ast.parse(cell.source).body, cell.source.splitlines(), strict=True):
         assert isinstance(node, ast.AnnAssign), line
         ast.literal_eval(node.value)
@@ -51,7 +61,7 @@ def test_its_parameters_are_annotated_literals_each_with_a_comment(book):
 
 def test_a_parameter_of_several_notebooks_has_one_default():
     found = {}
-    for path in BOOKS:
+    for path in [ALL_IN_ONE, *BOOKS]:
         for name, value in declared_parameters(path).items():
             found.setdefault(name, {})[path.stem] = value
     differ = {name: values for name, values in found.items() if len(set(values.values())) > 1}
@@ -60,8 +70,8 @@ def test_a_parameter_of_several_notebooks_has_one_default():
     assert {line.split(":")[0] for line in lines[0] & lines[1]} >= {"run_folder", "language", "digits"}
 
 
-def test_every_code_cell_is_introduced_and_short(book):
-    for cell in code(book):
+def test_every_code_cell_is_introduced_and_short(any_book):
+    for cell in code(any_book):
         lines = [line for line in cell.source.splitlines() if line.strip()]
         if "parameters" not in cell.metadata.get("tags", []):
             assert len(lines) <= 25, f"{cell['id']} has {len(lines)} lines"
@@ -76,18 +86,26 @@ def test_it_has_checked_cells_with_kept_text(book):
         assert all(output.output_type in ("stream", "execute_result") for output in cell.outputs)
 
 
-def test_kept_outputs_hold_no_audio_widget_path_or_token(book):
-    for cell in code(book):
+def test_kept_outputs_hold_no_audio_widget_path_or_token(any_book):
+    for cell in code(any_book):
         text = json.dumps(cell.outputs, ensure_ascii=False)
         assert len(text) < 400_000, f"{cell['id']} keeps {len(text)} characters"
         for forbidden in ("data:audio", "widget-view", "<audio", "/root/", "/home/", "/tmp/", "hf_", "stderr", "it/s]"):
             assert forbidden not in text, f"{cell['id']} keeps {forbidden}"
-    assert "widgets" not in book.metadata and "papermill" not in book.metadata
+    assert "widgets" not in any_book.metadata and "papermill" not in any_book.metadata
 
 
-def test_all_five_share_one_setup_cell():
-    setups = {next(cell.source for cell in code(nbformat.read(path, 4)) if cell["id"] == "colab") for path in BOOKS}
-    assert len(setups) == 1
+def test_all_share_one_setup_cell():
+    books = [nbformat.read(path, 4) for path in (ROOT / "notebooks").glob("*.ipynb")]
+    assert len(books) == 6
+    assert len({next(cell.source for cell in code(book) if cell["id"] == "colab") for book in books}) == 1
+
+
+def test_only_the_training_is_followed_while_it_runs():
+    """In several processes it already runs in the cell of the preflight."""
+    books = {path.stem: nbformat.read(path, 4) for path in BOOKS}
+    followed = {stem: [cell["id"] for cell in tagged(book, FOLLOWED)] for stem, book in books.items()}
+    assert {stem: cells for stem, cells in followed.items() if cells} == {"04_training": ["preflight", "train"]}
 
 
 @pytest.mark.slow
@@ -116,6 +134,7 @@ def nbval(work, name):
 
 
 SHORT = {"max_steps": 6, "evaluations": 2, "batch_size": 2, "compare_utterances": 2, "exports": 1}
+SHORT |= {"language_model": "train", "search_trials": 1}
 
 
 @pytest.fixture(scope="module")
@@ -133,15 +152,43 @@ def small_corpus(tmp_path_factory):
     return folder / "own"
 
 
+def printed(executed):
+    """What each cell of an executed notebook printed, by its id."""
+    return {c["id"]: "".join(o.get("text", "") for o in c.outputs) for c in code(nbformat.read(executed, 4))}
+
+
+def run_by_the_runner(corpus, name, recipe):
+    run_notebooks(read_parameters(recipe) | {"corpus": str(corpus)}, name=name)
+
+
+def run_by_notebook_00(corpus, name, recipe):
+    given = {"corpus": str(corpus), "run_name": name, "recipe": str(recipe), "epochs": 12.0}
+    executed = recipe.parent / "00.ipynb"
+    papermill.execute_notebook(ALL_IN_ONE, executed, given, cwd=str(ROOT), kernel_name="python3", progress_bar=False)
+    said = printed(executed)
+    lines = said["run"].splitlines()
+    assert [re.sub(r" \(\d+ cells\) ….*", "", line) for line in lines if "cells" in line] == [*NOTEBOOKS.values()]
+    assert any(re.match(r"  step 6/6 · loss .* · WER .* left$", line) for line in lines)
+    assert "WER" in said["verdict"] and f"runs/{name}/report.html" in said["verdict"]
+    assert len(said["model"].splitlines()) == 2
+
+
 @pytest.mark.slow
-def test_own_recordings_run_through_with_only_their_path_given_twice_with_equal_metrics(small_corpus):
+def test_own_recordings_run_through_with_only_their_path_given_from_either_door_with_equal_metrics(
+    small_corpus, tmp_path
+):
     metrics = []
-    for name in ("test-own-a", "test-own-b"):
+    recipe = tmp_path / "short.yaml"
+    recipe.write_text("".join(f"{name}: {value}\n" for name, value in SHORT.items()))
+    for name, start in (("test-own-a", run_by_the_runner), ("test-own-b", run_by_notebook_00)):
         shutil.rmtree(ROOT / "runs" / name, ignore_errors=True)
-        run = run_notebooks({"corpus": str(small_corpus), **SHORT}, name=name)
+        start(small_corpus, name, recipe)
+        run = open_run(f"runs/{name}", new=False)
         assert {"model", "report.html", "predictions.parquet"} <= {path.name for path in run.folder.iterdir()}
         assert set(run.manifest) == set(NOTEBOOKS)
         assert "could not be shown" not in (run.folder / "report.html").read_text(encoding="utf-8")
+        off = printed(run.folder / "notebooks" / "05_error_analysis.ipynb")["lm-test"].strip()
+        assert off == no_search() and ("beam_wer" in run.read_json("metrics")) is not bool(off)
         metrics.append((run.folder / "metrics.json").read_bytes())
         shutil.rmtree(run.folder)
     assert metrics[0] == metrics[1]

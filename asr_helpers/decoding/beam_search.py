@@ -22,7 +22,7 @@ from .alignment import align
 from .hypotheses import LOG_ZERO, FrameClock, Hypothesis
 from .language_model import RESERVED, UNKNOWN, estimate, refuse_leaks, write_arpa
 
-__all__ = ["MAX_ORDER", "BeamSearch", "Weights", "write_language_model"]
+__all__ = ["MAX_ORDER", "BeamSearch", "Weights", "no_search", "write_language_model"]
 
 # Units of `analysis.metrics`, and what files and tables call a language model of each.
 NAMES = {"character": "letters", "word": "words"}
@@ -32,7 +32,7 @@ MAX_ORDER = 6  # longest n-gram that KenLM, as flashlight-text 0.0.7 carries it,
 TOKENS = 15  # of a frame's outputs, the likeliest that a search over letters tries (all: same text, 1.7 × the time)
 
 MISSING = (
-    "beam search needs the package flashlight-text, which is not here: "
+    "beam search needs the package flashlight-text, which is not here (it has builds up to Python 3.12): "
     "pip install flashlight-text==0.0.7, or decode greedily"
 )
 
@@ -218,6 +218,18 @@ class BeamSearch:
             tree.insert(spelling, i, self._model.score(state, i)[1])
         tree.smear(self._library.SmearingMode.MAX)
         return tree
+
+
+def no_search() -> str:
+    """Why there can be no beam search on this machine, in a line for a person; empty where there can.
+
+    The package that it needs is an extra: without it the greedy result stands.
+    """
+    try:
+        _flashlight()
+    except ImportError as error:
+        return str(error)
+    return ""
 
 
 def _weights_file(arpa: Path) -> Path:

@@ -20,7 +20,7 @@ from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_text
 from asr_helpers.wording import listed
 
-from .beam_search import BeamSearch
+from .beam_search import BeamSearch, no_search
 from .export import cues, tiers_of, to_audacity, to_json, to_srt, to_textgrid
 from .hypotheses import FrameClock, Hypothesis, greedy
 from .inference import log_probs_of
@@ -157,7 +157,8 @@ def transcribe_files(
         files: Recordings.
         format: One of ``FORMATS``.
         out: Folder for one file a recording; by default all goes to ``output``.
-        language_model: ``letters.arpa`` or ``words.arpa``, for beam search with the weights saved beside it.
+        language_model: ``letters.arpa`` or ``words.arpa``, for beam search with the weights saved beside it; where
+            beam search cannot be had, a line says so and the text is the greedy one.
         channel: 0-based channel to take; None mixes down by the mean.
         device: Where to run; by default a CUDA device if there is one.
         output: Where text goes; standard output by default. With several recordings, each text follows its file's name.
@@ -173,6 +174,9 @@ def transcribe_files(
     """
     targets = _targets([Path(file) for file in files], format, out)
     model, processor = _load(model_folder, device)
+    if language_model and (why := no_search()):
+        print(f"{why}; the text is the greedy one", file=errors or sys.stderr)
+        language_model = None
     search = BeamSearch.load(language_model, Alphabet.of(processor.tokenizer)) if language_model else None
     failed = 0
     for file, target in targets.items():

@@ -6,7 +6,12 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 
+from .environment import unless_set
+
 __all__ = ["ThisPython"]
+
+
+QUIET = "--log-level=CRITICAL"  # it would warn of every kernel on the loopback interface, and of every interrupt
 
 
 class ThisPython(AsyncKernelManager):
@@ -15,4 +20,4 @@ class ThisPython(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """How the kernel is started."""
-        return KernelSpec(**get_kernel_dict())
+        return KernelSpec(**get_kernel_dict([QUIET]), env=unless_set())

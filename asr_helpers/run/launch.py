@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from .environment import unless_set
 from .places import repository
 from .runner import LAST_LINES
 
@@ -91,13 +92,9 @@ def _environment(processes: int) -> dict[str, str]:
     What was set before stays. Lines are to be read one by one: no progress bars, and no warning of torch's that
     every training here gives (``training_arguments`` says why it looks for unused parameters).
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    unless_set = {
-        "OMP_NUM_THREADS": str(max(1, cores // processes)),
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "TORCH_CPP_LOG_LEVEL": "ERROR",
-    }
-    return {**unless_set, **os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    always = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    return {**quiet, **os.environ, **unless_set(processes), **always}
 
 
 def _require_room(processes: int) -> None:

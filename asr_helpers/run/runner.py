@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,13 @@ from typing import Any
 
 from asr_helpers.wording import quoted
 
+from .fingerprints import code_cells
 from .folder import Run, open_run
 from .lock import locked
 from .manifest import Manifest
 from .parameters import ParameterError, all_parameters, typed
 from .places import NOTEBOOKS, repository
+from .progress import Progress
 
 __all__ = ["NotebookFailed", "run_folder_of", "run_notebooks", "summary"]
 
@@ -106,10 +107,11 @@ def run_notebooks(
             why = f"{step.name}: from here on, as asked" if start else _why(step, Manifest(run.folder))
             if why is None:
                 print(f"{step.name}: already done with these parameters", flush=True)
-            else:
+                continue
+            if why:
                 print(why, flush=True)
-                _run(step, run)
-                ran = True
+            _run(step, run)
+            ran = True
         if ran:
             _say_what_is_new(steps, run)
     return run
@@ -124,9 +126,9 @@ def _say_what_is_new(steps: list[Step], run: Run) -> None:
 
 
 def _why(step: Step, manifest: Manifest) -> str | None:
-    """Why a notebook has to run, in a line; ``None``: what it left is what it would make again."""
+    """Why a notebook has to run again, in a line; ``""``: it never ran; ``None``: it would make what it has made."""
     if step.number not in manifest.entries:
-        return f"{step.name} …"
+        return ""
     reasons = [
         manifest.other_parameters(step.number, step.parameters),
         manifest.other_sources(step.number),
@@ -198,19 +200,20 @@ def _execute(step: Step, run: Run) -> None:
     from .kernel import ThisPython
 
     executed = run.folder / "notebooks" / f"{step.name}.ipynb"
-    started = time.time()
     try:
         executed.parent.mkdir(exist_ok=True)
-        papermill.execute_notebook(
-            _literal(step.source),
-            _literal(executed),
-            parameters=step.given,
-            cwd=str(repository()),
-            kernel_name="python3",
-            kernel_manager_class=ThisPython,
-            progress_bar=True,
-            log_output=False,
-        )
+        with Progress(step.name, len(code_cells(step.source))) as progress:
+            papermill.execute_notebook(
+                _literal(step.source),
+                _literal(executed),
+                parameters=step.given,
+                cwd=str(repository()),
+                kernel_name="python3",
+                kernel_manager_class=ThisPython,
+                progress_bar=False,
+                stdout_file=progress,
+                on_cell_start=progress.on_cell_start,
+            )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(_account(error, step, executed, run)) from error
     except OSError as error:
@@ -219,7 +222,6 @@ def _execute(step: Step, run: Run) -> None:
         raise NotebookFailed(
             f"{step.name} could not write to {run.name} ({why}); {fix} and give the same command again"
         ) from error
-    print(f"{step.name}: {time.time() - started:.0f} s", flush=True)
 
 
 def _literal(path: Path) -> str:

@@ -17,6 +17,8 @@ from asr_helpers.wording import duration
 
 __all__ = ["LOG_COLUMNS", "ConsoleLog", "TensorBoardLog", "TrainingLog", "read_log"]
 
+QUIET_SECONDS = 30.0  # longest time without a line while a training runs and logs
+
 LOG_COLUMNS = ["step", "epoch", "split", "name", "value", "seconds"]
 
 
@@ -110,10 +112,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 class ConsoleLog(TrainerCallback):
-    """Print one line an evaluation and little else: a papermill log or a terminal stays readable."""
+    """Print a line an evaluation, and between two that lie far apart where the training is: a log stays readable."""
 
     def __init__(self) -> None:
-        self.loss, self.speed, self.began, self.first = math.nan, math.nan, time.monotonic(), 0
+        self.loss, self.speed, self.first = math.nan, math.nan, 0
+        self.began = self.said = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.began, self.first = time.monotonic(), state.global_step
@@ -124,21 +127,23 @@ class ConsoleLog(TrainerCallback):
         logs = logs or {}
         if "loss" in logs:
             self.loss, self.speed = logs["loss"], logs.get("examples_per_second", math.nan)
-        if "eval_wer" in logs and state.is_world_process_zero:
+        now = time.monotonic()
+        if state.is_world_process_zero and ("eval_wer" in logs or ("loss" in logs and now - self.said > QUIET_SECONDS)):
+            self.said = now
             print(self._line(state, logs), flush=True)
 
     def _line(self, state: Any, logs: Mapping[str, float]) -> str:
         done = state.global_step - self.first
         left = (time.monotonic() - self.began) / done * (state.max_steps - state.global_step) if done else math.nan
-        said = [
-            f"step {state.global_step}/{state.max_steps}",
-            f"loss {self.loss:.3f}",
-            f"validation loss {logs['eval_loss']:.3f}",
-            f"WER {logs['eval_wer']:.3f}",
-            f"CER {logs['eval_cer']:.3f}",
-            f"blank {logs['eval_blank_share']:.0%}",
-            f"{self.speed:.1f} examples/s",
-        ]
+        said = [f"step {state.global_step}/{state.max_steps}", f"loss {self.loss:.3f}"]
+        if "eval_wer" in logs:
+            said += [
+                f"validation loss {logs['eval_loss']:.3f}",
+                f"WER {logs['eval_wer']:.3f}",
+                f"CER {logs['eval_cer']:.3f}",
+                f"blank {logs['eval_blank_share']:.0%}",
+            ]
+        said.append(f"{self.speed:.1f} examples/s")
         if not math.isnan(left):
             said.append(f"{duration(left)} left")
         return " · ".join(said)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asr_helpers.analysis.metrics import UNITS
-from asr_helpers.decoding.beam_search import NAMES, BeamSearch, Weights, write_language_model
+from asr_helpers.decoding.beam_search import NAMES, BeamSearch, Weights, no_search, write_language_model
 from asr_helpers.decoding.hypotheses import FrameClock, greedy
 from asr_helpers.decoding.language_model import estimate
 from asr_helpers.model.vocabulary import Alphabet, collapse
@@ -171,12 +171,17 @@ def test_a_folder_without_a_model_is_named(tmp_path):
         BeamSearch(tmp_path / "words.arpa", ALPHABET)
 
 
+def test_with_the_package_nothing_is_missing():
+    assert no_search() == ""
+
+
 def test_without_the_package_the_error_says_how_to_go_on(tmp_path, monkeypatch):
     arpa = write_language_model(TEXT, tmp_path, unit="word", alphabet=ALPHABET, references=[])
     monkeypatch.setitem(sys.modules, "flashlight.lib.text", None)
     monkeypatch.setitem(sys.modules, "flashlight.lib.text.decoder.kenlm", None)
     with pytest.raises(ImportError, match=r"pip install flashlight-text==0\.0\.7, or decode greedily"):
         BeamSearch(arpa, ALPHABET)
+    assert no_search().startswith("beam search needs the package flashlight-text, which is not here (it has builds up")
 
 
 def test_language_models_have_the_units_of_the_metrics():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -99,6 +100,21 @@ def test_beam_search_writes_only_words_of_its_text(trained, recordings, tmp_path
     words = output.getvalue().split()
     assert words
     assert set(words) <= {word for text in texts for word in text.split()}
+
+
+def test_without_the_package_of_beam_search_a_line_says_so_and_the_text_is_the_greedy_one(
+    trained, recordings, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "flashlight.lib.text", None)
+    greedy_text, output, errors = io.StringIO(), io.StringIO(), io.StringIO()
+    transcribe_files(trained[0], [recordings / "short.wav"], output=greedy_text)
+    given = {"language_model": "letters.arpa", "output": output, "errors": errors}
+    assert transcribe_files(trained[0], [recordings / "short.wav"], **given) == 0
+    assert output.getvalue() == greedy_text.getvalue() != ""
+    [line] = errors.getvalue().splitlines()
+    assert line.startswith("beam search needs the package flashlight-text") and line.endswith(
+        "the text is the greedy one"
+    )
 
 
 @pytest.mark.parametrize(("form", "suffix"), FORMATS.items())

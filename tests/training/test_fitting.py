@@ -472,7 +472,7 @@ class Stream:
 
 
 def test_a_stream_is_trained_on_and_gone_on_with(tmp_path: Path) -> None:
-    config = replace(CONFIG, epochs=0.0, max_steps=4, evaluations=4, accumulation=2)
+    config = replace(CONFIG, epochs=0.0, max_steps=4, evaluations=4, accumulation=2, checkpoints=4)
     whole = run(tmp_path / "whole", config, rows=Stream(TRAIN))
     run(tmp_path / "parts", config, rows=Stream(TRAIN))
     keep_only(tmp_path / "parts" / "checkpoints", {3})
