@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from asr_helpers.run.places import NOTEBOOKS
+from asr_helpers.wording import visible
 
 __all__ = ["main"]
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; the same command goes on from what is finished", file=sys.stderr)
         return 130
     except (ValueError, OSError, RuntimeError, ImportError) as error:  # what the package raises for a person to read
-        print(error, file=sys.stderr)
+        print(visible(str(error)), file=sys.stderr)
         return 1
 
 
@@ -79,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     parameters = read_parameters(options.file, options.parameter)
     run = run_notebooks(parameters, name=options.name or options.file.stem, start=options.start, until=options.until)
     if options.until == "05":
-        print(summary(run))
+        print(visible(summary(run)))
     return 0
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_helpers.wording import quoted
+from asr_helpers.wording import quoted, visible
 
 from .folder import Run, open_run
 from .lock import locked
@@ -107,7 +107,7 @@ def run_notebooks(
             if why is None:
                 print(f"{step.name}: already done with these parameters", flush=True)
             else:
-                print(why, flush=True)
+                print(visible(why), flush=True)
                 _run(step, run)
                 ran = True
         if ran:
@@ -120,7 +120,8 @@ def _say_what_is_new(steps: list[Step], run: Run) -> None:
     manifest = Manifest(run.folder)
     for step in steps:
         if step.number in manifest.entries and (new := manifest.other_sources(step.number)):
-            print(f"{new} since {step.name} ran: the same command runs again what depends on it", flush=True)
+            said = f"{new} since {step.name} ran: the same command runs again what depends on it"
+            print(visible(said), flush=True)
 
 
 def _why(step: Step, manifest: Manifest) -> str | None:
