@@ -19,6 +19,8 @@ import pandas as pd
 from .wording import size
 
 __all__ = [
+    "append_text",
+    "read_json",
     "recover",
     "remove_folder",
     "replacing",
@@ -127,6 +129,12 @@ def write_text(text: str, path: str | Path) -> None:
     write_bytes(text.encode("utf-8"), path)
 
 
+def append_text(text: str, path: str | Path) -> None:
+    """Write ``text`` as UTF-8 behind what a file holds; a kill may leave a part of it."""
+    with _write_errors(Path(path)), open(path, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
 def write_json(obj: Any, path: str | Path) -> None:
     """Write ``obj`` as readable UTF-8 JSON, whole or not at all.
 
@@ -134,6 +142,22 @@ def write_json(obj: Any, path: str | Path) -> None:
     infinity: they become ``null``, so that the file stays readable to every other JSON reader.
     """
     write_text(json.dumps(_plain(obj), ensure_ascii=False, indent=2, allow_nan=False) + "\n", path)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object; empty where there is no file.
+
+    Raises:
+        ValueError: The file is damaged, or holds something else; the text names it.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes()) if path.is_file() else {}
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}); copy it again, or make it anew") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, no object; copy it again, or make it anew")
+    return content
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:

@@ -21,7 +21,7 @@ NO_PROMISE = tuple(range(2**bits - (1 << 16), 2**bits + (1 << 8)) for bits in (3
 
 BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"caff", b"riff", b"fLaC", b".snd", b"NIST", b"OggS")
 
-MOST_CHUNKS = 10_000  # that are looked at; recordings have tens, and a file of nothing but empty ones would take minutes
+MOST_CHUNKS = 10_000  # that are looked at; recordings have tens, and nothing but empty ones would take minutes
 
 LEAST_SECONDS = 0.02  # some programs miscount by a header's length, which costs nobody a word
 
