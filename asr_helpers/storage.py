@@ -19,6 +19,7 @@ import pandas as pd
 from .wording import size
 
 __all__ = [
+    "FULL",
     "append_text",
     "read_json",
     "recover",
@@ -27,10 +28,13 @@ __all__ = [
     "replacing_folder",
     "require_free_space",
     "write_bytes",
+    "write_errors",
     "write_json",
     "write_parquet",
     "write_text",
 ]
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the numbers of errors that mean a full disk
 
 # What torch and safetensors say of a failed write, in errors that are no OSError.
 FAILED_WRITE = ("No space left", "os error", "PytorchStreamWriter", "inline_container")
@@ -55,7 +59,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
-    with _write_errors(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -84,7 +88,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     part, old = _beside(path, "part"), _beside(path, "old")
-    with _write_errors(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear(path)
         try:
@@ -131,7 +135,7 @@ def write_text(text: str, path: str | Path) -> None:
 
 def append_text(text: str, path: str | Path) -> None:
     """Write ``text`` as UTF-8 behind what a file holds; a kill may leave a part of it."""
-    with _write_errors(Path(path)), open(path, "a", encoding="utf-8") as file:
+    with write_errors(Path(path)), open(path, "a", encoding="utf-8") as file:
         file.write(text)
 
 
@@ -220,7 +224,7 @@ def _clear(path: Path) -> None:
 
 
 @contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path) -> Iterator[None]:
     """Say in one way that ``path`` could not be written: Python, torch and safetensors each have their own."""
     try:
         yield
@@ -228,7 +232,7 @@ def _write_errors(path: Path) -> Iterator[None]:
         number = getattr(error, "errno", None)
         if "No space left" in str(error) and number is None:
             number = errno.ENOSPC
-        if number in (errno.ENOSPC, errno.EDQUOT):
+        if number in FULL:
             full = f"the disk is full; free some space and run this again ({path})"
             raise OSError(number, full) from error
         if not isinstance(error, OSError) and any(sign in str(error) for sign in FAILED_WRITE):

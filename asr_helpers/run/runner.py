@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_helpers.storage import FULL
 from asr_helpers.wording import quoted, visible
 
 from .folder import Run, open_run
@@ -215,7 +215,7 @@ def _execute(step: Step, run: Run) -> None:
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(_account(error, step, executed, run)) from error
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in FULL
         why, fix = ("its disk is full", "free some space") if full else (error.strerror or error, "make it writable")
         raise NotebookFailed(
             f"{step.name} could not write to {run.name} ({why}); {fix} and give the same command again"

@@ -85,9 +85,8 @@ def test_the_terminal_gets_no_command(attacked):
 def test_the_tables_hold_what_the_corpus_says(attacked):
     pandas = pytest.importorskip("pandas")
     rows = pandas.read_parquet(attacked[0] / "utterances.parquet")
-    assert set(ATTACKS.values()) - {ATTACKS["300 letters"]} <= {
-        t[: -len(" abcd abcd abcd")] for t in rows["transcript"]
-    }
+    said = {text[: -len(" abcd abcd abcd")] for text in rows["transcript"]}
+    assert set(ATTACKS.values()) - {ATTACKS["300 letters"]} <= said
     checks = pandas.read_parquet(attacked[0] / "data_check.parquet")
     assert {"missing file", "outside the folder"} <= set(checks["check"])
     assert not set(REFUSED.values()) & set(rows["transcript"])
