@@ -199,7 +199,7 @@ def test_twice_normalised_is_once_normalised(language, digits, text):
 VALUES = [
     *("1", "three", "5e-4", "010", "no", "~", "''", "nan", "inf", "1e999", "-1", "1_0", "0x10", "٣", "2024-05-01"),
     *("!!binary Ijs=", "!!python/object/apply:os.system [ls]", "&a [*a]", "*a", "{a: b}", "[1]", "|\n  x", "<<: *x"),
-    *('"\\U00110000"', '"\\UFFFFFFFF"', '"\\x00"', '"\\ud800"', "9" * 400, "9" * 5_000, "[" * 1_000, "a: b", "- x"),
+    *('"\\U00110000"', '"\\UFFFFFFFF"', '"\\x00"', '"\\ud800"', "9" * 400, "9" * 5_000, "a: b", "- x"),
     *("? x", "...", "--- ", "%YAML 9.9", "%TAG ! x", "\x85", "\ufeff", "\0", "\x1b[31m", "#", "'", '"', "@x", "\t"),
 ]
 DECLARED = {name: one.type for notebook in all_parameters().values() for name, one in notebook.items()}
@@ -210,7 +210,7 @@ LINES = st.tuples(
 ).map("".join)
 
 
-@budget(250)
+@budget(200)
 @given(lines=st.lists(LINES, max_size=3), override=st.one_of(st.just(""), LINES, st.text(max_size=20)))
 @example(lines=['corpus: "\\UFFFFFFFF"'], override="")
 @example(lines=["["] * 1_000, override="")
