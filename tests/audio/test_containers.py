@@ -3,7 +3,7 @@
 import os
 import socket
 import struct
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -250,7 +250,7 @@ def test_a_full_disk_for_temporary_files_is_no_fault_of_the_recording(tmp_path, 
     parts = [write(tmp_path / f"{name}.ogg", 1.0, seed=i) for i, name in enumerate("ab")]
     path = joined(tmp_path / "x.ogg", *parts)
     assert measure(path).seconds == pytest.approx(2, abs=0.01)
-    monkeypatch.setattr(recording, "TemporaryFile", lambda: Path("/dev/full").open("wb"))
+    monkeypatch.setattr(recording, "TemporaryFile", partial(open, "/dev/full", "wb"))
     corpus = Corpus(tmp_path, "numbered", pd.DataFrame({"id": ["x"], "audio": ["x.ogg"]}), [])
     clip = Clip("x", path, (1,), "a", "")
     for read in (
