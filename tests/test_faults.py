@@ -27,13 +27,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = {
+    **{"max_steps": 4, "evaluations": 2, "batch_size": 4, "compare_utterances": 2, "exports": 1, "precision": "fp32"},
     "validation_share": 0.2,
-    "max_steps": 4,
-    "evaluations": 2,
-    "batch_size": 4,
-    "compare_utterances": 2,
-    "exports": 1,
-    "precision": "fp32",
 }
 ROOM = 12_288  # bytes that a full disk still has: three pages, enough for the lock and a small table
 
