@@ -11,6 +11,7 @@ import pandas as pd
 
 from asr_helpers.run.environment import unless_set
 from asr_helpers.run.places import NOTEBOOKS
+from asr_helpers.wording import visible
 
 __all__ = ["main"]
 
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 130
     except (ValueError, OSError, RuntimeError, ImportError) as error:  # what the package raises for a person to read
-        print(error, file=sys.stderr)
+        print(visible(str(error)), file=sys.stderr)
         return 1
 
 
@@ -85,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
     parameters = read_parameters(options.file, options.parameter)
     run = run_notebooks(parameters, name=options.name or options.file.stem, start=options.start, until=options.until)
     if options.until == "05":
-        print(summary(run))
+        print(visible(summary(run)))
     return 0
 
 

@@ -19,16 +19,22 @@ import pandas as pd
 from .wording import size
 
 __all__ = [
+    "FULL",
+    "append_text",
+    "read_json",
     "recover",
     "remove_folder",
     "replacing",
     "replacing_folder",
     "require_free_space",
     "write_bytes",
+    "write_errors",
     "write_json",
     "write_parquet",
     "write_text",
 ]
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the numbers of errors that mean a full disk
 
 # What torch and safetensors say of a failed write, in errors that are no OSError.
 FAILED_WRITE = ("No space left", "os error", "PytorchStreamWriter", "inline_container")
@@ -53,7 +59,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
-    with _write_errors(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -82,7 +88,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     part, old = _beside(path, "part"), _beside(path, "old")
-    with _write_errors(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear(path)
         try:
@@ -127,6 +133,12 @@ def write_text(text: str, path: str | Path) -> None:
     write_bytes(text.encode("utf-8"), path)
 
 
+def append_text(text: str, path: str | Path) -> None:
+    """Write ``text`` as UTF-8 behind what a file holds; a kill may leave a part of it."""
+    with write_errors(Path(path)), open(path, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
 def write_json(obj: Any, path: str | Path) -> None:
     """Write ``obj`` as readable UTF-8 JSON, whole or not at all.
 
@@ -134,6 +146,22 @@ def write_json(obj: Any, path: str | Path) -> None:
     infinity: they become ``null``, so that the file stays readable to every other JSON reader.
     """
     write_text(json.dumps(_plain(obj), ensure_ascii=False, indent=2, allow_nan=False) + "\n", path)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object; empty where there is no file.
+
+    Raises:
+        ValueError: The file is damaged, or holds something else; the text names it.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes()) if path.is_file() else {}
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}); copy it again, or make it anew") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, no object; copy it again, or make it anew")
+    return content
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
@@ -196,7 +224,7 @@ def _clear(path: Path) -> None:
 
 
 @contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path) -> Iterator[None]:
     """Say in one way that ``path`` could not be written: Python, torch and safetensors each have their own."""
     try:
         yield
@@ -204,7 +232,7 @@ def _write_errors(path: Path) -> Iterator[None]:
         number = getattr(error, "errno", None)
         if "No space left" in str(error) and number is None:
             number = errno.ENOSPC
-        if number in (errno.ENOSPC, errno.EDQUOT):
+        if number in FULL:
             full = f"the disk is full; free some space and run this again ({path})"
             raise OSError(number, full) from error
         if not isinstance(error, OSError) and any(sign in str(error) for sign in FAILED_WRITE):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["counted", "duration", "listed", "quoted", "size"]
+__all__ = ["counted", "duration", "listed", "quoted", "size", "visible"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -58,3 +59,27 @@ def listed(items: Iterable[object], most: int = 5) -> str:
     items = list(items)
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(map(str, items[:most])) + rest or "none"
+
+
+def visible(text: str) -> str:
+    """Show what would otherwise be invisible or move its neighbours: control characters and direction marks.
+
+    Zero-width joiners stay: they shape Urdu words. What a corpus or a checkpoint says goes through this before it is
+    written into a page or onto a terminal, which takes commands between control characters.
+
+    >>> visible("a\x1b]0;b\u202e")
+    'a␛]0;b⟨U+202E⟩'
+    """
+    return text if text.isprintable() else "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    if code < 0x20 and character not in "\n\t":
+        return chr(0x2400 + code)
+    category = unicodedata.category(character)
+    if category == "Cc" and character not in "\n\t":
+        return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+    if category == "Cs" or (category == "Cf" and character not in "\u200c\u200d"):
+        return f"⟨U+{code:04X}⟩"
+    return character

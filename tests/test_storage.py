@@ -34,6 +34,23 @@ def test_json_holds_numpy_paths_sets_and_dataclasses(tmp_path):
     assert "ی" in path.read_text("utf-8"), "letters stay readable"
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "3", "\x00", "[" * 99_999, b"\xff"])
+def test_damaged_json_is_named_in_a_sentence(tmp_path, content):
+    path = tmp_path / "x.json"
+    assert storage.read_json(path) == {}
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=r"x\.json (is damaged|holds a) .*copy it again, or make it anew"):
+        storage.read_json(path)
+
+
+def test_text_is_added_to_a_file_and_a_full_disk_names_it(tmp_path):
+    storage.append_text("ایک\n", tmp_path / "log")
+    storage.append_text("دو\n", tmp_path / "log")
+    assert (tmp_path / "log").read_text("utf-8") == "ایک\nدو\n"
+    with pytest.raises(OSError, match=r"the disk is full; free some space and run this again \(/dev/full\)"):
+        storage.append_text("x", "/dev/full")
+
+
 def test_parquet_comes_back_without_an_index(tmp_path):
     frame = pd.DataFrame({"id": ["1", "2"], "seconds": [0.5, 1.0]}, index=[7, 9])
     storage.write_parquet(frame, tmp_path / "x.parquet")

@@ -21,6 +21,8 @@ NO_PROMISE = tuple(range(2**bits - (1 << 16), 2**bits + (1 << 8)) for bits in (3
 
 BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"caff", b"riff", b"fLaC", b".snd", b"NIST", b"OggS")
 
+MOST_CHUNKS = 10_000  # that are looked at; recordings have tens, and nothing but empty ones would take minutes
+
 LEAST_SECONDS = 0.02  # some programs miscount by a header's length, which costs nobody a word
 
 LEAST_STRANGE = 0.1  # seconds; a tag for a player's display, or what is left of one, is shorter
@@ -109,7 +111,10 @@ def examine(file: BinaryIO) -> Extent | None:
 def _walk(file: BinaryIO, size: int, layout: _Layout) -> Extent | None:
     """Go from chunk to chunk to the one that holds the samples."""
     position, long, mend = layout.first, None, None
-    while (chunk := _chunk(file, position, layout)) is not None:
+    for _ in range(MOST_CHUNKS):
+        chunk = _chunk(file, position, layout) if position < size else None
+        if chunk is None:
+            return None
         name, start, length = chunk
         if name == b"ds64" and len(body := file.read(16)) == 16:  # RF64 keeps lengths beyond 4 GB here
             long, mend = struct.unpack("<Q", body[8:])[0], (start + 8, struct.pack("<Q", 2**63 - 1))
@@ -171,7 +176,9 @@ def _extent(file: BinaryIO, size: int, start: int, length: int, layout: _Layout 
 def _behind(file: BinaryIO, size: int, position: int, layout: _Layout | None) -> tuple[str, int]:
     """Look at what follows the samples: further chunks, another recording, or something else."""
     position = _aligned(position, layout) if layout else position
-    while position < size:
+    for _ in range(MOST_CHUNKS):
+        if position >= size:
+            break
         file.seek(position)
         if file.read(4) in BEGINNINGS:
             return f"another recording joined to its end, at byte {position}", 0

@@ -72,6 +72,6 @@ def _scan(data: mmap.mmap) -> OggScan:
         if end > len(data):
             lacking = f"the last Ogg page lacks {end - len(data)} bytes"
         position = data.find(b"OggS", end)
-    stops = [*starts[1:], len(data)]
+    stops = [*starts[1:], len(data)][: len(starts)]  # a file may begin within a stream, and hold no other
     gaps = f"Ogg pages are missing or damaged in {lost} place{'s' if lost > 1 else ''}" if lost else ""
     return OggScan(tuple(zip(starts, stops, strict=True)), beside, lacking or gaps)

@@ -7,11 +7,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, BinaryIO
 
 import numpy as np
 import soundfile
+
+from asr_helpers.storage import FULL, write_errors
 
 from . import containers, mpeg, ogg
 from .files import AUDIO_SUFFIXES, CONTAINERS, kind_of_bytes, suffix_of_bytes
@@ -147,6 +149,8 @@ class Recording:
         except soundfile.SoundFileError as error:
             raise AudioError(self.path, *_what_instead(head, error)) from error
         except OSError as error:
+            if error.errno in FULL:  # no fault of the recording, which would be left out
+                raise
             raise AudioError(self.path, *_what_fails(error)) from error
 
     def _slack(self) -> int:
@@ -170,12 +174,18 @@ class Recording:
         return self._kept.enter_context(file)
 
     def _copy(self, start: int, stop: int | None, before: bytes = b"") -> IO[bytes]:
-        """Write a part of the file into a temporary one."""
+        """Write a part of the file into a temporary one.
+
+        Raises:
+            OSError: The disk for temporary files is full.
+        """
         copy = TemporaryFile()  # noqa: SIM115 - the caller closes it
-        copy.write(before)
-        self._file.seek(start)
-        while data := self._file.read(COPY_BYTES if stop is None else min(COPY_BYTES, stop - self._file.tell())):
-            copy.write(data)
+        with write_errors(Path(gettempdir())):
+            copy.write(before)
+            self._file.seek(start)
+            while data := self._file.read(COPY_BYTES if stop is None else min(COPY_BYTES, stop - self._file.tell())):
+                copy.write(data)
+            copy.flush()
         return copy
 
     def _refuse_odd(self) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from asr_helpers.audio.measuring import AudioMeasures, measure
 from asr_helpers.audio.recording import AudioError
 from asr_helpers.audio.sameness import copies
+from asr_helpers.storage import FULL
 from asr_helpers.text.sentences import count_spoken_letters
 
 from .checks.duplicates import check_repeated_recordings, check_repeated_sentences
@@ -133,6 +134,8 @@ def _try_measure(path: Path, *, channel: int | None) -> AudioMeasures | AudioErr
     except AudioError as error:
         return error
     except OSError as error:
+        if error.errno in FULL:
+            raise
         return AudioError(path, f"the system cannot read it ({error.strerror})", "check its permissions and the disk")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from asr_helpers.wording import listed
+from asr_helpers.wording import listed, visible
 
 from .problems import SURROGATE, WARNING, Problem
 
@@ -24,7 +24,7 @@ OWN_COLUMNS = frozenset(
 
 MOST = 50  # columns; a file whose every line has names of its own would fill the memory
 
-LONGEST = 1_000  # characters of a value; a longer one is cut
+LONGEST = 1_000  # characters of a name or value; a longer one is cut
 
 NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII)  # 007 is a name
 
@@ -52,7 +52,7 @@ def further_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, pd.Ser
             continue
         column = _typed([_said(value) for value in values])
         if column.notna().any():
-            own = SURROGATE.sub("\ufffd", name.strip())
+            own = " ".join(visible(name).split())[:LONGEST]  # datasets cuts a name at a NUL
             while own in OWN_COLUMNS or own in kept:
                 own = f"corpus_{own}"
             kept[own] = column

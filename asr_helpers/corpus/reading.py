@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from asr_helpers.storage import FULL
 from asr_helpers.wording import listed
 
 from .further import LONGEST, further_columns
@@ -85,7 +85,7 @@ def read_corpus(source: str | Path, *, layout: str = "auto", cache_dir: Path | N
             given["cache_dir"] = cache_dir
         return _corpus(chosen, chosen.read(root or source, **given), root)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise
         where = error.filename or source
         raise CorpusError(f"{where} cannot be read ({error.strerror}); check the path and its permissions") from error

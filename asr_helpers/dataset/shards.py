@@ -20,7 +20,7 @@ import soundfile
 
 from asr_helpers.audio.reading import SAMPLING_RATE, read_audio, to_int16
 from asr_helpers.model.frames import ctc_frames_needed
-from asr_helpers.storage import replacing, write_json
+from asr_helpers.storage import FULL, replacing, write_json
 
 __all__ = ["SCHEMA", "Clip", "ClipSettings", "Shard", "left_out_row", "write_shard"]
 
@@ -186,6 +186,8 @@ def _prepare(clip: Clip, settings: ClipSettings) -> dict[str, Any]:
     try:
         samples, _ = read_audio(clip.path, sampling_rate=SAMPLING_RATE, channel=settings.channel)
     except (OSError, ValueError, RuntimeError) as error:  # missing, not audio, breaks off, lacks the channel
+        if getattr(error, "errno", None) in FULL:
+            raise
         return left_out_row(clip.id, "unreadable", str(error), "replace the recording")
     if not np.isfinite(samples).all():
         return left_out_row(clip.id, "not finite", "NaN or infinite samples", "record or export it again")

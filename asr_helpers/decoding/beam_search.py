@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from asr_helpers.model.vocabulary import Alphabet
-from asr_helpers.storage import write_json
+from asr_helpers.storage import read_json, write_json
 
 from .alignment import align
 from .hypotheses import LOG_ZERO, FrameClock, Hypothesis
@@ -129,8 +128,12 @@ class BeamSearch:
     @classmethod
     def load(cls, arpa: str | Path, alphabet: Alphabet) -> BeamSearch:
         """Open a language model with the weights that were saved beside it, or the default ones."""
-        saved = _weights_file(Path(arpa))
-        weights = Weights(**json.loads(saved.read_text(encoding="utf-8"))) if saved.is_file() else Weights()
+        file = _weights_file(Path(arpa))
+        saved = read_json(file)
+        try:
+            weights = Weights(**{name: float(value) for name, value in saved.items()})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file} holds something else than two weights ({error}); delete it") from error
         return cls(arpa, alphabet, weights=weights)
 
     def save_weights(self) -> Path:

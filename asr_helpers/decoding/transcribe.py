@@ -18,7 +18,7 @@ from asr_helpers.audio.recording import AudioError
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_text
-from asr_helpers.wording import listed
+from asr_helpers.wording import listed, visible
 
 from .beam_search import BeamSearch, no_search
 from .export import cues, tiers_of, to_audacity, to_json, to_srt, to_textgrid
@@ -194,12 +194,13 @@ def transcribe_files(
             if target:
                 write_text(text, target)
             elif format == "text" and len(targets) > 1:
-                print(f"{file}\t{text}", end="", file=output or sys.stdout, flush=True)
+                print(f"{visible(str(file))}\t{text}", end="", file=output or sys.stdout, flush=True)
             else:
                 print(text, end="", file=output or sys.stdout, flush=True)
         except (ValueError, OSError) as error:
             failed += 1
-            print(error if str(file) in str(error) else f"{file}: {error}", file=errors or sys.stderr)
+            said = str(error) if str(file) in str(error) else f"{file}: {error}"
+            print(visible(said), file=errors or sys.stderr)
     if failed and len(targets) > 1:
         print(f"{failed} of {len(targets)} recordings could not be transcribed", file=errors or sys.stderr)
     return int(failed > 0)

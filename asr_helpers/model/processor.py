@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asr_helpers.audio.reading import SAMPLING_RATE
-from asr_helpers.storage import write_json
+from asr_helpers.storage import read_json, write_json
 
 from .vocabulary import BLANK, BOUNDARY, SPECIALS, UNKNOWN
 
@@ -102,8 +101,3 @@ def round_trip(tokenizer: Wav2Vec2CTCTokenizer, texts: Iterable[str]) -> list[st
     ``group_tokens=False``, since collapsing repeats belongs to CTC output, not to labels: ممکن would lose a م.
     """
     return [t for t in texts if tokenizer.decode(tokenizer(t).input_ids, group_tokens=False) != t]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file; empty where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

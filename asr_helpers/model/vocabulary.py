@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from asr_helpers.storage import read_json
 from asr_helpers.text.normaliser import code_point, letters
 from asr_helpers.wording import listed
 
@@ -119,7 +119,7 @@ def read_alphabet(folder: Path) -> Alphabet | None:
 
     if not (folder / "vocab.json").is_file():
         return None
-    if any(isinstance(ids, dict) for ids in json.loads((folder / "vocab.json").read_text("utf-8")).values()):
+    if any(isinstance(ids, dict) for ids in read_json(folder / "vocab.json").values()):
         return None  # one vocabulary a language (MMS): which of them the head speaks is not said here
     return Alphabet.of(Wav2Vec2CTCTokenizer.from_pretrained(folder, trust_remote_code=False))
 

@@ -52,7 +52,7 @@ class Manifest:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.entries: dict[str, dict[str, Any]] = _read(folder / MANIFEST)
+        self.entries: dict[str, dict[str, Any]] = _entries(folder / MANIFEST)
         self.known: dict[str, Files] | None = None
 
     def enter(self, number: str, entry: Mapping[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Manifest:
 
     def other_code(self, number: str) -> str:
         """Whether a notebook, or the package, is another program than the one that ran."""
-        before, now = self.entries[number].get("code", {}), self.code(number)
+        before, now = self.entries[number]["code"], self.code(number)
         parts = {"notebook": "the notebook", "package": "asr_helpers"}
         names = [part for key, part in parts.items() if before.get(key) != now[key]]
         return f"{' and '.join(names)} changed" if names else ""
@@ -116,7 +116,7 @@ class Manifest:
     def other_reads(self, number: str) -> str:
         """Which artifacts that a notebook read came out otherwise since."""
         said = []
-        for artifact, was in self.entries[number].get("reads", {}).items():
+        for artifact, was in self.entries[number]["reads"].items():
             maker = self.entries.get(ARTIFACTS[artifact][1], {}).get("artifacts", {})
             if maker.get(ARTIFACTS[artifact][0], was) != was:
                 said.append(f"{ARTIFACTS[artifact][0]} changed")
@@ -182,7 +182,7 @@ def _places(number: str, parameters: Mapping[str, Any]) -> dict[str, Path | str]
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no file.
+    """A JSON object of objects; empty where there is no file.
 
     Raises:
         BrokenRecord: The file holds something else.
@@ -191,15 +191,43 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):
             raise ValueError(f"it holds a {type(content).__name__} of something else")
-    except (OSError, ValueError) as error:
-        fix = "delete it, and every notebook runs again"
-        raise BrokenRecord(f"{short(file)} cannot be read as the run's record ({error}); {fix}") from error
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair could not be written again
+    except (OSError, ValueError, RecursionError) as error:
+        raise _broken(file, error) from error
     return content
+
+
+def _entries(file: Path) -> dict[str, dict[str, Any]]:
+    """What ``manifest.json`` holds.
+
+    Raises:
+        BrokenRecord: The file cannot be read, or an entry is not as `Run.record` writes it.
+    """
+    entries = _read(file)
+    for number, entry in entries.items():
+        if number not in NOTEBOOKS:
+            raise _broken(file, f"there is no notebook {number!r}")
+        for part in ("parameters", "inputs", "artifacts", "reads", "code"):
+            found = entry.setdefault(part, {}) if part in ("reads", "code") else entry.get(part)
+            if not isinstance(found, dict):
+                raise _broken(file, f"{number} has no {part}")
+            if part != "parameters" and not all(isinstance(value, str) for value in found.values()):
+                raise _broken(file, f"{number}, {part}: a fingerprint is no text")
+        if unknown := entry["reads"].keys() - ARTIFACTS.keys():
+            raise _broken(file, f"{number} read {min(unknown)!r}, and there is no such artifact")
+    return entries
+
+
+def _broken(file: Path, why: object) -> BrokenRecord:
+    fix = "delete it, and every notebook runs again"
+    return BrokenRecord(f"{short(file)} cannot be read as the run's record ({why}); {fix}")
 
 
 def _files(file: Path) -> dict[str, Files]:
     """What ``files.json`` holds; nothing where it is damaged, since all of it can be read again."""
     try:
-        return {place: {n: File(*f) for n, f in files.items()} for place, files in _read(file).items()}
-    except (BrokenRecord, TypeError, AttributeError):
+        found = {place: {n: File(*f) for n, f in files.items()} for place, files in _read(file).items()}
+    except (BrokenRecord, TypeError):
         return {}
+    whole = all(list(map(type, file)) == [int, int, str] for files in found.values() for file in files.values())
+    return found if whole else {}

@@ -39,6 +39,8 @@ NULL = ("~", "null", "Null", "NULL")  # YAML's words for nothing, where they sta
 
 SHARE, COUNT, SIZE = (0.0, 1.0), (0, math.inf), (1, math.inf)
 
+LARGEST = 2**32 - 1  # the largest seed that NumPy takes, and more than anything else needs
+
 # parameter → least and largest value; where the least is 0 and the parameter a rate, 0 switches something off
 RANGES = {
     **dict.fromkeys(("validation_share", "test_share", "warmup", "decay_from", "encoder_frozen", "dropout"), SHARE),
@@ -79,9 +81,10 @@ class Parameter:
         taken = self._of_text(value) if isinstance(value, str) else self._of_value(value)
         if self.type in (int, float):
             least, most = RANGES.get(self.name, (-math.inf, math.inf))
-            if not (math.isfinite(taken) and least <= taken <= most):
-                limits = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
-                raise ParameterError(f"{self.name} is {taken!r}; it can be {limits if least > -math.inf else 'finite'}")
+            if not (least <= taken <= most and abs(taken) <= LARGEST):
+                open_ended = most == math.inf and not LARGEST < taken < math.inf
+                limits = f"{least:g} or more" if open_ended else f"{least:g} to {min(most, LARGEST):,.15g}"
+                raise ParameterError(f"{self.name} is {_short(taken)}; it can be {limits}")
         if taken not in CHOICES.get(self.name, (taken,)):
             raise ParameterError(f"{self.name} is {taken!r}; it can be {', '.join(CHOICES[self.name])}")
         return taken
@@ -144,7 +147,7 @@ def typed(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(str(name), sorted(known), n=1, cutoff=0.0)
-            raise ParameterError(f"no notebook has a parameter {name!r}; the nearest is {near[0]!r}")
+            raise ParameterError(f"no notebook has a parameter {_short(name)}; the nearest is {near[0]!r}")
     return {name: known[name].take(value) for name, value in given.items()}
 
 
@@ -164,7 +167,8 @@ def read_parameters(file: Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     for override in overrides:
         name, sign, value = override.partition("=")
         if not sign:
-            raise ParameterError(f"-p {override!r} has no value; write -p {override}=VALUE")
+            shown = _short(override)
+            raise ParameterError(f"-p {shown} has no value; write -p {shown[1:-1]}=VALUE")
         given[name.strip()] = value.strip()
     return typed(given)
 
@@ -185,6 +189,8 @@ def _read_file(file: Path) -> dict[str, str]:
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ParameterError(f"{file}{line}: {problem}; write one `name: value` a line") from error
+    except (ValueError, OverflowError, RecursionError) as error:  # "\\UFFFFFFFF", a thousand brackets
+        raise ParameterError(f"{file}: no YAML ({_short(error)}); write one `name: value` a line") from error
     given: dict[str, str] = {}
     if tree is None:
         return given

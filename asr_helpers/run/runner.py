@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
 from collections.abc import Mapping
@@ -10,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_helpers.wording import quoted
+from asr_helpers.storage import FULL
+from asr_helpers.wording import quoted, visible
 
 from .fingerprints import code_cells
 from .folder import Run, open_run
@@ -109,7 +109,7 @@ def run_notebooks(
                 print(f"{step.name}: already done with these parameters", flush=True)
                 continue
             if why:
-                print(why, flush=True)
+                print(visible(why), flush=True)
             _run(step, run)
             ran = True
         if ran:
@@ -122,7 +122,8 @@ def _say_what_is_new(steps: list[Step], run: Run) -> None:
     manifest = Manifest(run.folder)
     for step in steps:
         if step.number in manifest.entries and (new := manifest.other_sources(step.number)):
-            print(f"{new} since {step.name} ran: the same command runs again what depends on it", flush=True)
+            said = f"{new} since {step.name} ran: the same command runs again what depends on it"
+            print(visible(said), flush=True)
 
 
 def _why(step: Step, manifest: Manifest) -> str | None:
@@ -217,7 +218,7 @@ def _execute(step: Step, run: Run) -> None:
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(_account(error, step, executed, run)) from error
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in FULL
         why, fix = ("its disk is full", "free some space") if full else (error.strerror or error, "make it writable")
         raise NotebookFailed(
             f"{step.name} could not write to {run.name} ({why}); {fix} and give the same command again"

@@ -25,6 +25,7 @@ from asr_helpers.training.fitting import TrainingResult, check, train
 from asr_helpers.training.preflight import preflight_lines
 from asr_helpers.training.processes import processes_here, rank, world_size
 from asr_helpers.training.trainer import CTCTrainer
+from asr_helpers.wording import visible
 
 from .folder import MissingArtifact, Run
 from .launch import run_processes
@@ -138,7 +139,7 @@ class TrainingRun:
         new = "_checks" not in vars(self)
         checks = self.preflight()
         if new and rank() == 0:
-            print(preflight_lines(checks), flush=True)
+            print(visible(preflight_lines(checks)), flush=True)
         return train(self.trainer, checks)
 
     def save(self, result: TrainingResult) -> dict[str, Any] | None:

@@ -17,8 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from asr_helpers.wording import visible
+
 from .fragments import Fragment
-from .markup import escape, visible
+from .markup import escape
 
 __all__ = ["COLOURS", "Picture", "axis_label", "finish", "letter_label", "picture", "png"]
 

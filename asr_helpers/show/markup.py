@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from typing import Any
 
@@ -11,27 +10,9 @@ import jinja2
 from markupsafe import Markup
 from markupsafe import escape as _escape
 
-__all__ = ["asset", "element", "escape", "render", "visible"]
+from asr_helpers.wording import visible
 
-
-def visible(text: str) -> str:
-    """Show what would otherwise be invisible or move its neighbours: control characters and direction marks.
-
-    Zero-width joiners stay: they shape Urdu words.
-    """
-    return text if text.isprintable() else "".join(_visible(character) for character in text)
-
-
-def _visible(character: str) -> str:
-    code = ord(character)
-    if code < 0x20 and character not in "\n\t":
-        return chr(0x2400 + code)
-    category = unicodedata.category(character)
-    if category == "Cc" and character not in "\n\t":
-        return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
-    if category == "Cs" or (category == "Cf" and character not in "\u200c\u200d"):
-        return f"⟨U+{code:04X}⟩"
-    return character
+__all__ = ["asset", "element", "escape", "render"]
 
 
 def _shown(value: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asr_helpers.storage import remove_folder, replacing_folder, write_json
+from asr_helpers.storage import read_json, remove_folder, replacing_folder, write_json
 from asr_helpers.wording import size
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "whole_checkpoints",
 ]
 
-MARKER = "complete.json"  # written last: name and size of every file that belongs to the checkpoint
+MARKER = "complete.json"  # written last: every file that belongs to the checkpoint, and its size or digest
 
 NAME = re.compile(r"checkpoint-(\d+)")
 
@@ -49,7 +49,7 @@ def whole_checkpoint(folder: str | Path, step: int) -> Iterator[Path]:
     """Give a folder to write the checkpoint of ``step`` into; it appears under its name only when whole.
 
     It is written as `storage.replacing_folder` writes. A process killed anywhere in between leaves hidden folders,
-    which nobody reads and the next save removes. The marker, which lists the sizes of all files, does what the rename
+    which nobody reads and the next save removes. The marker, which lists all files, does what the rename
     cannot where renaming a folder is not atomic (a network or cloud drive): a file that is missing or short shows.
 
     Args:
@@ -68,20 +68,25 @@ def whole_checkpoint(folder: str | Path, step: int) -> Iterator[Path]:
         with replacing_folder(checkpoint_path(folder, step)) as staging:
             yield staging
             files = sorted(path for path in staging.rglob("*") if path.is_file())
-            sizes = {path.relative_to(staging).as_posix(): path.stat().st_size for path in files}
-            write_json(sizes, staging / MARKER)
+            contents = {path.relative_to(staging).as_posix(): _content(path) for path in files}
+            write_json(contents, staging / MARKER)
     except OSError as error:
         raise CheckpointError(_failure(Path(folder), step, error.__cause__ or error)) from error
 
 
 def is_whole(checkpoint: str | Path) -> bool:
-    """Say whether every file that the checkpoint's marker lists is there in full size."""
+    """Say whether every file that the checkpoint's marker lists is there as it was written."""
     checkpoint = Path(checkpoint)
     try:
-        sizes = json.loads((checkpoint / MARKER).read_text(encoding="utf-8"))
-        return all((checkpoint / name).stat().st_size == length for name, length in sizes.items())
-    except (OSError, ValueError, AttributeError):
+        contents = read_json(checkpoint / MARKER)
+        return bool(contents) and all(_content(checkpoint / name) == content for name, content in contents.items())
+    except (OSError, ValueError):
         return False
+
+
+def _content(path: Path) -> int | str:
+    """What tells a file from a damaged one: of JSON, which is small and read by many, its bytes; else its size."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".json" else path.stat().st_size
 
 
 def whole_checkpoints(folder: str | Path) -> list[Path]:

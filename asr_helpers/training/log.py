@@ -6,13 +6,14 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from transformers import TrainerCallback
 
-from asr_helpers.storage import write_text
+from asr_helpers.storage import append_text, write_text
 from asr_helpers.wording import duration
 
 __all__ = ["LOG_COLUMNS", "ConsoleLog", "TensorBoardLog", "TrainingLog", "read_log"]
@@ -20,6 +21,8 @@ __all__ = ["LOG_COLUMNS", "ConsoleLog", "TensorBoardLog", "TrainingLog", "read_l
 QUIET_SECONDS = 30.0  # longest time without a line while a training runs and logs
 
 LOG_COLUMNS = ["step", "epoch", "split", "name", "value", "seconds"]
+
+KINDS = {"step": int, "epoch": float, "value": float, "seconds": float}
 
 
 class TrainingLog(TrainerCallback):
@@ -50,8 +53,7 @@ class TrainingLog(TrainerCallback):
             {**place, "split": split, "name": name, "value": value, "seconds": seconds}
             for split, name, value in _values(logs)
         ]
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write("".join(map(_line, rows)))
+        append_text("".join(map(_line, rows)), self.path)
 
 
 class TensorBoardLog(TrainerCallback):
@@ -84,8 +86,7 @@ class TensorBoardLog(TrainerCallback):
 def read_log(path: str | Path) -> pd.DataFrame:
     """Read a training log into one row a value (``LOG_COLUMNS``); a line cut off by a kill is left out."""
     table = pd.DataFrame(_rows(Path(path)), columns=LOG_COLUMNS)
-    kinds = {"step": "int64", "epoch": "float64", "value": "float64", "seconds": "float64"}
-    return table.astype(kinds).drop_duplicates(["step", "split", "name"], keep="last", ignore_index=True)
+    return table.astype(KINDS).drop_duplicates(["step", "split", "name"], keep="last", ignore_index=True)
 
 
 def _values(logs: Mapping[str, Any]) -> list[tuple[str, str, float]]:
@@ -100,14 +101,13 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """Read whole lines; the last may be cut off where a process was killed while writing it."""
+    """Read the lines that are whole: the last may be cut off where a process was killed while writing it."""
     rows = []
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, TypeError, KeyError, RecursionError):
+                row = json.loads(line)
+                rows.append({name: KINDS.get(name, str)(row[name]) for name in LOG_COLUMNS})
     return rows
 
 

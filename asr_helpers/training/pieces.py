@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 
 from asr_helpers.model.frames import output_frames
-from asr_helpers.storage import write_json
+from asr_helpers.storage import read_json, write_json
 
 __all__ = ["Halvings", "Pieces", "halves", "out_of_memory"]
 
@@ -44,7 +43,8 @@ class Halvings:
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder) / FILE
-        self.count = json.loads(self.path.read_text())["halvings"] if self.path.exists() else 0
+        count = read_json(self.path).get("halvings", 0)
+        self.count = count if isinstance(count, int) else 0
 
     def again(self) -> None:
         """Halve once more from now on."""

@@ -19,7 +19,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import safe_globals
 from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
-from asr_helpers.storage import write_json
+from asr_helpers.storage import read_json, write_json
 from asr_helpers.wording import listed
 
 from .checkpoints import (
@@ -105,7 +105,7 @@ class SafeTrainer(Trainer):
                 f"process {self.args.process_index} does not see {newest}, from which the training goes on: "
                 "several machines need a run folder that all of them see (a network drive), or resume=False"
             )
-        before = json.loads((newest / RECIPE_FILE).read_text(encoding="utf-8"))
+        before = read_json(newest / RECIPE_FILE)
         now = json.loads(json.dumps(self.recipe))
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if names:

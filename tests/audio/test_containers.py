@@ -3,8 +3,10 @@
 import os
 import socket
 import struct
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from conftest import speech_like
@@ -14,6 +16,9 @@ from asr_helpers.audio.files import AUDIO_SUFFIXES
 from asr_helpers.audio.measuring import measure
 from asr_helpers.audio.reading import read_audio, read_blocks
 from asr_helpers.audio.recording import AudioError
+from asr_helpers.corpus.checking import measure_corpus
+from asr_helpers.corpus.reading import Corpus
+from asr_helpers.dataset.shards import Clip, ClipSettings, Shard, write_shard
 
 RATE = 16_000
 
@@ -239,6 +244,22 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
     for name, says in {"a\0b.wav": "null byte", "x" * 300 + ".wav": "too long"}.items():
         with pytest.raises(AudioError, match=says):
             measure(tmp_path / name)
+
+
+def test_a_full_disk_for_temporary_files_is_no_fault_of_the_recording(tmp_path, monkeypatch):
+    parts = [write(tmp_path / f"{name}.ogg", 1.0, seed=i) for i, name in enumerate("ab")]
+    path = joined(tmp_path / "x.ogg", *parts)
+    assert measure(path).seconds == pytest.approx(2, abs=0.01)
+    monkeypatch.setattr(recording, "TemporaryFile", partial(open, "/dev/full", "wb"))
+    corpus = Corpus(tmp_path, "numbered", pd.DataFrame({"id": ["x"], "audio": ["x.ogg"]}), [])
+    clip = Clip("x", path, (1,), "a", "")
+    for read in (
+        lambda: read_audio(path),
+        lambda: measure_corpus(corpus, progress=False),
+        lambda: write_shard(Shard("train", 0, (clip,), 2.0), ClipSettings(int, 0.1, 9.0, None), folder=tmp_path),
+    ):
+        with pytest.raises(OSError, match="the disk is full; free some space"):
+            read()
 
 
 SIDECAR = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(4000)

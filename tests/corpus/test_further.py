@@ -34,9 +34,11 @@ def test_a_column_is_a_number_where_all_of_it_reads_as_one(values, kept):
 
 
 def test_names_of_ours_are_kept_for_ours():
-    columns, _ = further_columns([{"text": "a", "corpus_text": "b", "id": "c", "": "d", " y ": "e"}])
+    columns, _ = further_columns(
+        [{"text": "a", "corpus_text": "b", "id": "c", "": "d", " y ": "e", "a\0b\n\u202e": "f"}]
+    )
     assert {name: values.tolist() for name, values in columns.items()} == {
-        "corpus_text": ["a"], "corpus_corpus_text": ["b"], "corpus_id": ["c"], "y": ["e"],
+        "corpus_text": ["a"], "corpus_corpus_text": ["b"], "corpus_id": ["c"], "y": ["e"], "a␀b ⟨U+202E⟩": ["f"],
     }  # fmt: skip
 
 

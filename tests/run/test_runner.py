@@ -113,6 +113,16 @@ def test_other_code_of_the_package_is_said(project, monkeypatch, capsys):
     assert "asr_helpers changed since 01_data_inspection ran" in capsys.readouterr().out
 
 
+def test_a_corpus_gives_the_terminal_no_commands(project, capsys):
+    run_project(project)
+    (project / "data/mine/\x1b]0;pwned\x07.wav").write_text("x")
+    assert run_project(project) == ALL
+    assert main(["run", "params/\x1b[2J.yaml"]) == 1
+    said = capsys.readouterr()
+    assert "1 recording new (␛]0;pwned␇.wav)" in said.out and "␛[2J" in said.err
+    assert "\x1b" not in said.out + said.err and "\x07" not in said.out
+
+
 def test_another_text_for_the_language_model(project, capsys):
     (project / "lines.txt").write_text("ایک")
     assert run_project(project, language_model="lines.txt") == ALL
@@ -178,7 +188,9 @@ def test_a_corpus_that_holds_the_run_folder_does_not_see_it(project):
     assert of_all() != first
 
 
-@pytest.mark.parametrize("content", ["", '{"01": ', "[]", '{"01": 3}', "\x00\x00", '"x"'])
+@pytest.mark.parametrize(
+    "content", ["", '{"01": ', "[]", '{"01": 3}', "\x00\x00", '"x"', '{"01": {}}', '{"06": {}}', "[" * 99_999]
+)
 def test_a_broken_manifest_is_one_sentence(project, content):
     run_project(project)
     (project / "runs/a/manifest.json").write_text(content)

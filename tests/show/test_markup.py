@@ -10,7 +10,8 @@ import pytest
 from markupsafe import Markup
 
 from asr_helpers.show.fragments import Fragment
-from asr_helpers.show.markup import asset, element, escape, render, visible
+from asr_helpers.show.markup import asset, element, escape, render
+from asr_helpers.wording import visible
 
 ROOT = Path(__file__).resolve().parents[2]
 

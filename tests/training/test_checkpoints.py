@@ -49,6 +49,7 @@ def spoil_size(path: Path) -> None:
         spoil_size,
         lambda path: (path / "model.bin").unlink(),
         lambda path: (path / "sub" / "state.json").unlink(),
+        lambda path: (path / "sub" / "state.json").write_text("[]"),  # of the same size
         lambda path: (path / MARKER).unlink(),
         lambda path: (path / MARKER).write_text('{"model.bin": 7'),
         lambda path: (path / MARKER).write_text("[]"),
