@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from .fragments import Fragment
+from .fragments import Fragment, naskh
 from .markup import escape, visible
 
 __all__ = ["COLOURS", "MARK", "Picture", "axis_label", "finish", "letter_label", "picture", "png"]
@@ -57,7 +57,9 @@ def _plain(drawn: Artist) -> None:
     """Draw every text as it stands, in a font with its letters: matplotlib takes names like ``$x^{$`` for formulas."""
     for text in drawn.findobj(Text):
         text.set_parse_math(False)
-        text.set_fontfamily(_families())
+        text.set_fontfamily(
+            _families()[:: 1 if naskh(text.get_text()) else -1]
+        )  # the first decides the height of a line
 
 
 def png(fig: Figure, *, limit: int = 100_000) -> bytes:
