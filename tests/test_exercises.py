@@ -1,4 +1,4 @@
-"""The exercise that closes each notebook: its collapsed answer runs on what the notebook knows by then, and is right."""
+"""The exercise that closes each notebook: its collapsed answer runs on what the notebook knows."""
 
 import re
 from itertools import product

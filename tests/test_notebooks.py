@@ -43,7 +43,7 @@ def test_it_opens_with_its_purpose_and_closes_with_the_way_on(book):
 
 def test_its_parameters_are_annotated_literals_each_with_a_comment(book):
     (cell,) = tagged(book, "parameters")
-    lines = [line for line in cell.source.splitlines() if not line.startswith("# ")]  # headings of groups
+    lines = [line for line in cell.source.splitlines() if line and not line.startswith("# ")]  # groups
     for node, line in zip(ast.parse(cell.source).body, lines, strict=True):
         assert isinstance(node, ast.AnnAssign), line
         ast.literal_eval(node.value)

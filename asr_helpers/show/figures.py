@@ -57,9 +57,8 @@ def _plain(drawn: Artist) -> None:
     """Draw every text as it stands, in a font with its letters: matplotlib takes names like ``$x^{$`` for formulas."""
     for text in drawn.findobj(Text):
         text.set_parse_math(False)
-        text.set_fontfamily(
-            _families()[:: 1 if naskh(text.get_text()) else -1]
-        )  # the first decides the height of a line
+        order = 1 if naskh(text.get_text()) else -1  # the first font decides the height of a line
+        text.set_fontfamily(_families()[::order])
 
 
 def png(fig: Figure, *, limit: int = 100_000) -> bytes:

@@ -35,7 +35,7 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
     hears, step = 1000 * clock.field / SAMPLING_RATE, 1000 * clock.seconds
     boxes = (
         ("waveform", f"{SAMPLING_RATE:,} samples\na second"),
-        ("convolutions", f"{len(config.conv_stride)} layers, strides {strides}\n{_size(body.feature_extractor)}"),
+        ("convolutions", f"{len(config.conv_stride)} layers,\nstrides {strides}\n{_size(body.feature_extractor)}"),
         ("frames", f"one every {step:.0f} ms,\neach hears {hears:.0f} ms:\n{config.conv_dim[-1]} numbers"),
         (
             "transformer",
@@ -50,7 +50,7 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
         ax.text(place, 0, f"{name}\n\n{numbers}", ha="center", va="center", fontsize=9, bbox=box, linespacing=1.3)
         if place:
             arrow = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
-            ax.annotate("", (place - 0.42, 0), (place - 0.58, 0), arrowprops=arrow)
+            ax.annotate("", (place - 0.43, 0), (place - 0.57, 0), arrowprops=arrow)
     ax.set(xlim=(-0.5, len(boxes) - 0.5), ylim=(-1, 1))
     ax.set_axis_off()
     return finish(ax, title)
@@ -60,8 +60,8 @@ def _size(*parts: Any) -> str:
     """How many parameters a part of a model has, and whether they learn."""
     parameters = [parameter for part in parts for parameter in part.parameters()]
     count = sum(parameter.numel() for parameter in parameters)
-    said = f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count:,}"
-    return f"{said} parameters" + ("" if any(parameter.requires_grad for parameter in parameters) else ",\nfrozen")
+    said = f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"
+    return f"{said} parameters" + ("" if any(parameter.requires_grad for parameter in parameters) else " (frozen)")
 
 
 def changes(text: str, steps: pd.DataFrame, *, language: str = "none") -> Fragment:

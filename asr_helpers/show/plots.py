@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .figures import COLOURS, MARK, axis_label, finish, letter_label
 
@@ -139,7 +140,9 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
             ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
     if tuple(names) == ("loss",) and (chosen["value"] > 0).any():
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
     else:
         ax.set_ylim(bottom=0)
     ax.margins(x=0.02)
@@ -151,13 +154,15 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
 
 
 def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
-    """Write each curve's label beside its end, moved up where it would cover the label of a curve below."""
+    """Write each curve's label beside its end, moved up or down where it would cover another label or the title."""
     ax.get_ylim()  # settles the limits that the transformation goes by
     to_share = ax.transScale + ax.transLimits  # 0 is the lower edge, 1 the upper, on any scale
     shares = [(label, step, to_share.transform((step, value))[1], colour) for label, step, value, colour in ends]
-    place = -np.inf
-    for label, step, share, colour in sorted(shares, key=lambda end: end[2]):
-        place = max(share, place + LABEL_GAP)
+    places = np.array(sorted(share for _, _, share, _ in shares))
+    steps = LABEL_GAP * np.arange(len(places))
+    places = np.maximum.accumulate(places - steps) + steps  # each at least a gap above the one below
+    places = np.minimum.accumulate(np.minimum(places, 1)[::-1] + steps)[::-1] - steps[::-1]
+    for (label, step, _, colour), place in zip(sorted(shares, key=lambda end: end[2]), places, strict=True):
         ax.annotate(
             f" {axis_label(label)}", (step, place), xycoords=("data", "axes fraction"), color=colour, va="center",
             annotation_clip=False,
