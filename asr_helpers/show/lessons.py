@@ -27,7 +27,7 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
     Args:
         recogniser: A `transformers.Wav2Vec2ForCTC`.
         clock: When each frame is (a `decoding.FrameClock`).
-        ax: Where to draw; 10 inches by 2.5 have room for every number.
+        ax: Where to draw; 10 inches by 1.8 have room for every number.
         title: The finding.
     """
     config, body = recogniser.config, recogniser.wav2vec2
@@ -51,7 +51,7 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
         if place:
             arrow = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
             ax.annotate("", (place - 0.43, 0), (place - 0.57, 0), arrowprops=arrow)
-    ax.set(xlim=(-0.5, len(boxes) - 0.5), ylim=(-1, 1))
+    ax.set(xlim=(-0.5, len(boxes) - 0.5), ylim=(-0.5, 0.5))
     ax.set_axis_off()
     return finish(ax, title)
 
@@ -61,7 +61,7 @@ def _size(*parts: Any) -> str:
     parameters = [parameter for part in parts for parameter in part.parameters()]
     count = sum(parameter.numel() for parameter in parameters)
     said = f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"
-    return f"{said} parameters" + ("" if any(parameter.requires_grad for parameter in parameters) else " (frozen)")
+    return f"{said} parameters" + ("" if any(parameter.requires_grad for parameter in parameters) else ",\nfrozen")
 
 
 def changes(text: str, steps: pd.DataFrame, *, language: str = "none") -> Fragment:

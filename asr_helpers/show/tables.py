@@ -90,7 +90,7 @@ def _cell(
     if isinstance(value, list) and naskh(_plain(value, form)):
         # Each text isolated: a number beside an Urdu word would change places with it, and a list run backwards.
         items = [map(str, item) if isinstance(item, tuple) else (_plain(item, form),) for item in value]
-        parts = [Markup(" ").join(element("bdi", part, class_=naskh(part)) for part in item) for item in items]
+        parts = [Markup("\u00a0").join(element("bdi", part, class_=naskh(part)) for part in item) for item in items]
         return None, element("span", Markup(", ").join(parts), dir="ltr", lang=language_of(language).tag)
     text = _plain(value, form)
     if is_number:
