@@ -1,4 +1,4 @@
-"""The exercise that closes each notebook: its collapsed answer runs on what the notebook knows."""
+"""What a learner reads: exercises whose collapsed answers run and are right, and Urdu that no line scrambles."""
 
 import re
 from itertools import product
@@ -83,6 +83,16 @@ def test_no_line_of_code_holds_two_texts_of_arabic_script(number):
         for line in cell.source.splitlines() if cell.cell_type == "code" else ():
             runs = re.findall(r"[\u0600-\u06ff][\u0600-\u06ff ]*", line)
             assert len(runs) <= 1, f"{cell['id']}: {line}"
+
+
+@pytest.mark.parametrize("number", NOTEBOOKS)
+def test_urdu_words_that_prose_lists_are_isolated(number):
+    """What stands between two of them, a comma or a slash, would make them change places."""
+    for cell in book(number).cells:
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+            text = re.sub(r"<bdi>.*?</bdi>|`[^`]*`", "x", line)
+            listed = re.search(r"[\u0600-\u06ff][^A-Za-z]*[^A-Za-z\s\u0600-\u06ff][^A-Za-z]*[\u0600-\u06ff]", text)
+            assert not listed, f"{cell['id']}: {listed.group()}"
 
 
 @pytest.mark.parametrize("number", NOTEBOOKS)
