@@ -149,7 +149,8 @@ def letter_table(predictions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
 
     Returns:
         One row a letter of the test references, worst first: letter, code_point, count, errors (missing or taken for
-        another), rate, taken_for (the most frequent), training_count, training_seconds (about), examples.
+        another), rate, taken_for (the most frequent, each with its count), training_count,
+        training_seconds (about), examples.
     """
     edits = letter_edits(predictions)
     edits = edits[edits.reference.ne("") & edits.reference.ne(" ")]
@@ -157,7 +158,7 @@ def letter_table(predictions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
     rows = []
     for letter, count in letters(predictions.reference).items():
         wrong = edits[edits.reference == letter]
-        taken = Counter(wrong.hypothesis.replace({"": NOTHING, " ": "␣"})).most_common(3)
+        taken = Counter(wrong.hypothesis.replace({"": "nothing", " ": "space"})).most_common(3)
         rows.append(
             {
                 "letter": letter,
@@ -165,7 +166,7 @@ def letter_table(predictions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
                 "count": count,
                 "errors": len(wrong),
                 "rate": len(wrong) / count,
-                "taken_for": "  ".join(f"{other} {times}" for other, times in taken),
+                "taken_for": taken,
                 "training_count": int(audio["count"].get(letter, 0)),
                 "training_seconds": float(audio.seconds.get(letter, 0.0)),
                 "examples": first_few(wrong.utterance),

@@ -1,8 +1,9 @@
 """The checkpoint: found, loaded with a head for an alphabet, exact in batches, its frames and its tokens."""
 
-from .frames import ctc_frames_needed, frame_seconds, output_frames
+from .frames import ctc_frames_needed, frame_seconds, output_frames, samples_needed
 from .hub import locate_checkpoint, publish
 from .loading import load_config, load_for_ctc, load_trained
+from .masking import spec_augment
 from .processor import make_processor, make_tokenizer, round_trip
 from .vocabulary import Alphabet, build_vocab, collapse, unseen_letters
 
@@ -21,5 +22,7 @@ __all__ = [
     "output_frames",
     "publish",
     "round_trip",
+    "samples_needed",
+    "spec_augment",
     "unseen_letters",
 ]

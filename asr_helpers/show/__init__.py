@@ -3,6 +3,7 @@
 from .browsers import prediction_browser, sample_browser
 from .figures import picture
 from .frames import collapse_steps, ctc_frames, frame_inspector
+from .lessons import architecture, changes
 from .plots import calibration, confusions, histogram, slices, spectrogram, training_curves, waveform
 from .report import Report, Section, comparison_sections, verdict, write_report
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
@@ -10,7 +11,9 @@ from .tables import prediction_table, problem_table, table, utterance_table, wit
 __all__ = [
     "Report",
     "Section",
+    "architecture",
     "calibration",
+    "changes",
     "collapse_steps",
     "comparison_sections",
     "confusions",

@@ -19,10 +19,10 @@ from matplotlib.text import Text
 
 from asr_helpers.wording import visible
 
-from .fragments import Fragment
+from .fragments import Fragment, naskh
 from .markup import escape
 
-__all__ = ["COLOURS", "Picture", "axis_label", "finish", "letter_label", "picture", "png"]
+__all__ = ["COLOURS", "MARK", "Picture", "axis_label", "finish", "letter_label", "picture", "png"]
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -33,7 +33,7 @@ LABEL_LETTERS, TITLE_LETTERS = 40, 90  # longer ones leave their picture no room
 
 MARK = "\u200e"  # left to right
 
-URDU_LETTERS = "ابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوہھءیےآئؤ"
+FONT = Path(__file__).parent / "fonts" / "UrduLabels.ttf"  # matplotlib's own font lacks ہ, ۂ and ے
 
 
 def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
@@ -59,7 +59,8 @@ def _plain(drawn: Artist) -> None:
     """Draw every text as it stands, in a font with its letters: matplotlib takes names like ``$x^{$`` for formulas."""
     for text in drawn.findobj(Text):
         text.set_parse_math(False)
-        text.set_fontfamily(_families())
+        order = 1 if naskh(text.get_text()) else -1  # the first font decides the height of a line
+        text.set_fontfamily(_families()[::order])
 
 
 def png(fig: Figure, *, limit: int = 100_000) -> bytes:
@@ -119,30 +120,10 @@ def picture(fig: Figure, *, alt: str = "", limit: int = 100_000) -> Picture:
 
 
 @cache
-def _letter_font() -> str:
-    """Name a font that has every Urdu letter; DejaVu Sans, which matplotlib brings along, lacks ہ and ے."""
-    names = (
-        "Noto Naskh Arabic",
-        "Noto Sans Arabic",
-        "Scheherazade New",
-        "Urdu Typesetting",
-        "Geeza Pro",
-        "Arial",
-    )
-    here = {f.name for f in font_manager.fontManager.ttflist}
-    if not here.intersection(names):  # matplotlib remembers the fonts of its first run; look for newer ones
-        for path in font_manager.findSystemFonts():
-            if Path(path).stem.replace("-Regular", "") in {n.replace(" ", "") for n in names}:
-                font_manager.fontManager.addfont(path)
-                here.add(font_manager.get_font(path).family_name)
-    for name in names:
-        if name in here and all(_has(name, letter) for letter in URDU_LETTERS):
-            return name
-    return "DejaVu Sans"
-
-
 def _families() -> list[str]:
-    return list(dict.fromkeys(["DejaVu Sans", _letter_font()]))
+    """The fonts of a text: the one of this package for letters of Arabic script, matplotlib's own for all others."""
+    font_manager.fontManager.addfont(FONT)
+    return [font_manager.get_font(FONT).family_name, "DejaVu Sans"]
 
 
 @cache
@@ -151,13 +132,13 @@ def _has(font: str, letter: str) -> bool:
 
 
 def letter_label(token: str) -> str:
-    """Name a token on an axis: the letter itself, or its Unicode name where no installed font can draw it.
+    """Name a token on an axis: the letter itself, or its Unicode name where no font of the pictures has it.
 
     The blank becomes ``∅``, the word boundary ``␣`` and the unknown token ``?``.
     """
     special = {"[PAD]": "∅", "<pad>": "∅", "|": "␣", " ": "␣", "[UNK]": "?", "<unk>": "?", "": "∅"}
     if token in special:
         return special[token]
-    if all(_has(_letter_font(), c) or _has("DejaVu Sans", c) for c in token):
+    if all(any(_has(font, c) for font in _families()) for c in token):
         return axis_label(token)
     return axis_label(" ".join(unicodedata.name(c, hex(ord(c))).removeprefix("ARABIC LETTER ").lower() for c in token))

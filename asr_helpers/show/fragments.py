@@ -17,7 +17,8 @@ __all__ = ["Fragment", "direction", "font", "join", "naskh", "note", "phrase", "
 
 ARABIC = "\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufefc"
 
-QUOTED = re.compile(f"([{ARABIC}](?:[{ARABIC}\u200c\u200d ]*[{ARABIC}])?)")  # words of Arabic script side by side
+# Words of Arabic script side by side; "said ← heard" is one of them, else its arrow would point at what was said.
+QUOTED = re.compile(f"([{ARABIC}](?:[{ARABIC}\u200c\u200d ←]*[{ARABIC}])?)")
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,10 @@ def speech(text: str, *, language: str) -> Markup:
 def phrase(text: str, *, language: str) -> Markup:
     """Mark a text that may be speech or a remark about it.
 
-    A sentence in Latin letters that quotes Urdu stays left to right, and only what it quotes is marked.
+    A sentence that begins in Latin letters stays left to right however much Urdu it quotes, and only that is marked.
     """
-    if direction(text) == "rtl":
+    begins = next((kind for kind in map(unicodedata.bidirectional, text) if kind in ("L", "R", "AL")), "L")
+    if direction(text) == "rtl" and begins != "L":
         return speech(text, language=language)
     tag = language_of(language).tag
     parts = QUOTED.split(text)  # what is quoted stands at the odd places

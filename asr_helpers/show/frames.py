@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,13 +12,12 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import COLOURS, finish, letter_label, picture
+from .figures import COLOURS, MARK, finish, letter_label, picture
 from .fragments import Fragment, direction, naskh, speech, styled
 from .markup import element, render
 
 __all__ = ["collapse_steps", "ctc_frames", "frame_inspector", "top_tokens"]
 
-# The page has fonts that a picture lacks, so letters stand as they are; only the special tokens get a sign.
 SIGNS = {"[PAD]": "∅", "<pad>": "∅", "|": "␣", "[UNK]": "?", "<unk>": "?"}
 
 THRESHOLD = 0.05  # a token that never gets more probable has no row in the picture
@@ -27,20 +26,20 @@ WINDOW = 30  # frames of the table: as many as fit a notebook's width
 
 
 def collapse_steps(
-    log_probs: np.ndarray,
+    log_probs: np.ndarray | Sequence[int],
     alphabet: Any,
-    frame_seconds: float,
+    clock: Any = None,
     *,
     span: tuple[int, int] | None = None,
     chosen: int | None = None,
     language: str = "none",
 ) -> Fragment:
-    """Show what the frames say and how they collapse: one column a frame.
+    """Show what the frames say and how they collapse: one column a frame, from left to right with time.
 
     Args:
-        log_probs: Natural logarithms, shape ``(frames, tokens)``.
+        log_probs: Natural logarithms, shape ``(frames, tokens)``; or, for frames made up by hand, one token id a frame.
         alphabet: What each column means (a `model.Alphabet`).
-        frame_seconds: Seconds from one frame to the next.
+        clock: When each frame is (a `decoding.FrameClock`); without one the frames are numbered.
         span: First frame and one past the last to show; the text is always that of all frames.
         chosen: A frame to point at.
         language: Code of the language of the text.
@@ -49,17 +48,19 @@ def collapse_steps(
         A table of three steps, and the text that all frames give.
     """
     tokens, blank = alphabet.tokens, alphabet.blank
-    path = np.asarray(log_probs).argmax(axis=1)
+    given = np.asarray(log_probs)
+    shares = np.eye(len(tokens))[given] if given.ndim == 1 else np.exp(given)
+    path = shares.argmax(axis=1)
     first, last = span or (0, len(path))
     shown = path[first:last]
-    sure = np.exp(np.asarray(log_probs)[np.arange(len(path)), path])
     runs = [(int(token), len(list(group))) for token, group in groupby(shown)]
     # A run that began before the window is shown, but counted where it began.
     begun = first > 0 and len(shown) > 0 and path[first - 1] == path[first]
     text = alphabet.spell(path)
     markup = render(
         "frames",
-        frames=[_frame(f, int(path[f]), sure[f], tokens, frame_seconds, blank, chosen) for f in range(first, last)],
+        timed=clock is not None,
+        frames=[_frame(f, int(path[f]), shares[f, path[f]], tokens, clock, blank, chosen) for f in range(first, last)],
         runs=[
             {**_token(t, tokens, blank), "length": n, "kept": t != blank and not (begun and i == 0)}
             for i, (t, n) in enumerate(runs)
@@ -72,17 +73,18 @@ def collapse_steps(
 
 
 def _frame(
-    frame: int, token: int, sure: float, tokens: Sequence[str], seconds: float, blank: int, chosen: int | None
+    frame: int, token: int, sure: float, tokens: Sequence[str], clock: Any, blank: int, chosen: int | None
 ) -> dict[str, Any]:
-    """One column of the table: its time, and the best token with its probability."""
+    """One column of the table: where it begins, and the best token with its probability."""
     cell, here = _token(token, tokens, blank), "here" if frame == chosen else None
+    begins = f"{clock.start(frame):.2f}" if clock else str(frame)
     return {
         **cell,
         "kind": f"{cell['kind']} here" if here else cell["kind"],
         "here": here,
-        "time": f"{frame * seconds:.2f}" if frame % 5 == 0 or here else "",
+        "time": begins if not clock or frame % 5 == 0 or here else "",
         "share": f"{100 * sure:.0f}",
-        "title": f"frame {frame}: {letter_label(tokens[token])}, probability {sure:.2f}",
+        "title": f"frame {frame}: {_sign(tokens[token])}, probability {sure:.2f}",
     }
 
 
@@ -90,15 +92,22 @@ def _token(token: int, tokens: Sequence[str], blank: int) -> dict[str, Any]:
     return {"kind": "blank" if token == blank else "letter", "letter": _letter(tokens[token])}
 
 
+def _sign(token: str) -> str:
+    return SIGNS.get(token, token)
+
+
 def _letter(token: str) -> Markup:
-    return element("span", SIGNS.get(token, token), class_=f"token {naskh(token)}".strip())
+    return element("span", _sign(token), class_=f"token {naskh(token)}".strip())
 
 
 def _as_text(shown: np.ndarray, runs: list[tuple[int, int]], tokens: Sequence[str], blank: int, text: str) -> str:
+    def in_time(ids: Iterable[int]) -> str:  # marks keep the letters from running from right to left, as a word does
+        return f" {MARK}".join(_sign(tokens[t]) for t in ids)
+
     lines = (
-        "1. best tokens: " + " ".join(letter_label(tokens[t]) for t in shown),
-        "2. merged:      " + " ".join(letter_label(tokens[t]) for t, _ in runs),
-        "3. no blanks:   " + " ".join(letter_label(tokens[t]) for t, _ in runs if t != blank),
+        "1. best tokens: " + in_time(shown),
+        "2. merged:      " + in_time(t for t, _ in runs),
+        "3. no blanks:   " + in_time(t for t, _ in runs if t != blank),
         "4. text:        " + text,
     )
     return "\n".join(lines)
@@ -115,7 +124,7 @@ def top_tokens(log_probs: np.ndarray, frame: int, tokens: Sequence[str], *, coun
     """
     shares = np.exp(np.asarray(log_probs[frame], dtype=np.float64))
     best = np.argsort(-shares, kind="stable")[:count]
-    text = "\n".join(f"{letter_label(tokens[t])}  {shares[t]:.3f}" for t in best)
+    text = "\n".join(f"{shares[t]:.3f}  {_sign(tokens[t])}" for t in best)
     markup = render("bars", frame=frame, rows=[(_letter(tokens[t]), shares[t]) for t in best])
     return Fragment(markup, f"frame {frame}\n{text}")
 
@@ -123,7 +132,7 @@ def top_tokens(log_probs: np.ndarray, frame: int, tokens: Sequence[str], *, coun
 def frame_inspector(
     log_probs: np.ndarray,
     alphabet: Any,
-    frame_seconds: float,
+    clock: Any,
     *,
     language: str = "none",
 ) -> widgets.VBox:
@@ -136,7 +145,7 @@ def frame_inspector(
     Args:
         log_probs: Natural logarithms, shape ``(frames, tokens)``.
         alphabet: What each column means (a `model.Alphabet`).
-        frame_seconds: Seconds from one frame to the next.
+        clock: When each frame is (a `decoding.FrameClock`).
         language: Code of the language of the text.
 
     Raises:
@@ -160,11 +169,11 @@ def frame_inspector(
     def show_frame(_: object = None) -> None:
         first = min(max(0, frame.value - WINDOW // 2), max(0, len(array) - WINDOW))
         span = (first, min(len(array), first + WINDOW))
-        table = collapse_steps(array, alphabet, frame_seconds, span=span, chosen=frame.value, language=language)
+        table = collapse_steps(array, alphabet, clock, span=span, chosen=frame.value, language=language)
         steps.value = styled(table)
         best.value = styled(top_tokens(array, frame.value, alphabet.tokens))
 
-    image.value = styled(_heat_map(array, alphabet, frame_seconds))
+    image.value = styled(_heat_map(array, alphabet, clock))
     frame.observe(show_frame, names="value")
     show_frame()
     box = widgets.VBox([image, frame, steps, best])
@@ -172,17 +181,17 @@ def frame_inspector(
     return box
 
 
-def _heat_map(array: np.ndarray, alphabet: Any, frame_seconds: float) -> Fragment:
+def _heat_map(array: np.ndarray, alphabet: Any, clock: Any) -> Fragment:
     used = len(_drawn(np.exp(array), alphabet.blank))
     fig = Figure(figsize=(10, 1.5 + 0.24 * used), dpi=90, layout="constrained", facecolor="white")
-    ctc_frames(array, alphabet, frame_seconds, fig.subplots())
+    ctc_frames(array, alphabet, clock, fig.subplots())
     return picture(fig, alt="probability of each token over time")
 
 
 def ctc_frames(
     log_probs: np.ndarray,
     alphabet: Any,
-    frame_seconds: float,
+    clock: Any,
     ax: Axes,
     *,
     title: str = "",
@@ -195,22 +204,22 @@ def ctc_frames(
     Args:
         log_probs: Natural logarithms, shape ``(frames, tokens)``.
         alphabet: What each column means (a `model.Alphabet`); the blank is drawn as the lowest row.
-        frame_seconds: Seconds from one frame to the next.
+        clock: When each frame is (a `decoding.FrameClock`).
         ax: Where to draw.
         title: The finding.
     """
     tokens, blank = alphabet.tokens, alphabet.blank
     shares = np.exp(np.asarray(log_probs, dtype=np.float64))
     rows = _drawn(shares, blank)
-    extent = (0, len(shares) * frame_seconds, -0.5, len(rows) - 0.5)
+    extent = (clock.start(0), clock.end(len(shares) - 1), -0.5, len(rows) - 0.5)
     picture = ax.imshow(
         shares[:, rows].T, aspect="auto", origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1,
         interpolation="nearest",
     )  # fmt: skip
     ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
-    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows])
-    _write_winners(ax, shares.argmax(axis=1), rows, tokens, frame_seconds)
-    return finish(ax, title, f"time (s), {1000 * frame_seconds:.0f} ms a frame", "token")
+    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows], fontsize=13, va="center")
+    _write_winners(ax, shares.argmax(axis=1), rows, tokens, clock)
+    return finish(ax, title, f"time (s), {1000 * clock.seconds:.0f} ms a frame", "token")
 
 
 def _drawn(shares: np.ndarray, blank: int) -> list[int]:
@@ -219,7 +228,7 @@ def _drawn(shares: np.ndarray, blank: int) -> list[int]:
     return [blank, *sorted(wanted - {blank})]
 
 
-def _write_winners(ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], frame_seconds: float) -> None:
+def _write_winners(ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence[str], clock: Any) -> None:
     """Write what collapsing keeps along the upper edge, with a line down to where it was seen.
 
     A run of frames is one letter however long it lasts.
@@ -230,7 +239,7 @@ def _write_winners(ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence
         token = int(best[run[0]])
         if token == rows[0]:
             continue
-        middle = (run[0] + len(run) / 2) * frame_seconds
+        middle = (clock.start(run[0]) + clock.end(run[-1])) / 2
         ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
         text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
         text.set_color(COLOURS[1])

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from .figures import COLOURS, axis_label, finish, letter_label
+from .figures import COLOURS, MARK, axis_label, finish, letter_label
 
 __all__ = [
     "calibration",
@@ -115,6 +116,8 @@ def _edges(numbers: np.ndarray, bins: int | str) -> np.ndarray:
 def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("loss",), title: str = "") -> Axes:
     """Draw training and validation values over steps.
 
+    A loss falls from hundreds to a fraction of one: only on a logarithmic axis is a rise at its end to be seen.
+
     Args:
         log: One row a log event: ``step``, ``split``, ``name``, ``value``.
         ax: Where to draw.
@@ -135,7 +138,13 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
         if split == "validation":
             best = rows.loc[rows["value"].idxmin()]
             ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
-    ax.set_ylim(bottom=0)
+    if tuple(names) == ("loss",) and (chosen["value"] > 0).any():
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.set_ylim(bottom=0)
     ax.margins(x=0.02)
     ax.grid(alpha=0.3)
     _label_ends(ax, ends)
@@ -145,13 +154,19 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
 
 
 def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
-    """Write each curve's label beside its end, moved up where it would cover the label of a curve below."""
-    low, high = ax.get_ylim()
-    least = LABEL_GAP * (high - low)
-    place = -np.inf
-    for label, step, value, colour in sorted(ends, key=lambda end: end[2]):
-        place = max(value, place + least)
-        ax.annotate(f" {axis_label(label)}", (step, place), color=colour, va="center", annotation_clip=False)
+    """Write each curve's label beside its end, moved up or down where it would cover another label or the title."""
+    ax.get_ylim()  # settles the limits that the transformation goes by
+    to_share = ax.transScale + ax.transLimits  # 0 is the lower edge, 1 the upper, on any scale
+    shares = [(label, step, to_share.transform((step, value))[1], colour) for label, step, value, colour in ends]
+    places = np.array(sorted(share for _, _, share, _ in shares))
+    steps = LABEL_GAP * np.arange(len(places))
+    places = np.maximum.accumulate(places - steps) + steps  # each at least a gap above the one below
+    places = np.minimum.accumulate(np.minimum(places, 1)[::-1] + steps)[::-1] - steps[::-1]
+    for (label, step, _, colour), place in zip(sorted(shares, key=lambda end: end[2]), places, strict=True):
+        ax.annotate(
+            f" {axis_label(label)}", (step, place), xycoords=("data", "axes fraction"), color=colour, va="center",
+            annotation_clip=False,
+        )  # fmt: skip
 
 
 def slices(
@@ -179,9 +194,8 @@ def slices(
     if overall is not None:
         ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
         ax.legend(frameon=False)
-    ax.set_yticks(
-        places, [f"{axis_label(str(n))}  (n = {c:,})" for n, c in zip(frame[label], frame["utterances"], strict=True)]
-    )
+    named = zip(frame[label], frame["utterances"], strict=True)
+    ax.set_yticks(places, [f"{MARK}{axis_label(str(name))}  (n = {count:,})" for name, count in named])
     ax.set_ylim(-0.6, len(frame) - 0.4)
     ax.set_xlim(left=0)
     ax.grid(axis="x", alpha=0.3)

@@ -13,10 +13,11 @@ from markupsafe import Markup
 from rapidfuzz.distance import Levenshtein
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.text.languages import language_of
 from asr_helpers.wording import counted
 
 from .aligned import aligned, legend
-from .fragments import Fragment, direction, join, note, phrase, speech
+from .fragments import Fragment, direction, join, naskh, note, phrase, speech
 from .markup import element, escape, render
 from .players import PLAYER_SECONDS, beside_player, clip_button, read_beginning, read_player
 
@@ -86,6 +87,11 @@ def _cell(
     """On which side a cell stands, and what it holds."""
     if isinstance(value, Fragment):
         return None, value
+    if isinstance(value, list) and naskh(_plain(value, form)):
+        # Each text isolated: a number beside an Urdu word would change places with it, and a list run backwards.
+        items = [map(str, item) if isinstance(item, tuple) else (_plain(item, form),) for item in value]
+        parts = [Markup("\u00a0").join(element("bdi", part, class_=naskh(part)) for part in item) for item in items]
+        return None, element("span", Markup(", ").join(parts), dir="ltr", lang=language_of(language).tag)
     text = _plain(value, form)
     if is_number:
         return "num", text
@@ -98,7 +104,9 @@ def _plain(value: Any, form: Format | None) -> str:
         return "–"
     if isinstance(value, Fragment):
         return " / ".join(value.text.splitlines())
-    if isinstance(value, list | tuple | np.ndarray):
+    if isinstance(value, tuple):
+        return " ".join(_plain(item, form) for item in value)
+    if isinstance(value, list | np.ndarray):
         return ", ".join(_plain(item, form) for item in value)
     if form is not None:
         return form.format(value) if isinstance(form, str) else str(form(value))

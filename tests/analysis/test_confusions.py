@@ -68,8 +68,8 @@ def test_letter_audio_shares_out_every_second():
 def test_letter_table():
     training = pd.DataFrame({"text": ["کتاب ہے"], "seconds": [3.5]})
     found = letter_table(table(("کتاب ژ", "کتب ز"), ("کتاب", "کتاب")), training).set_index("letter")
-    assert found.loc["ژ", ["count", "errors", "training_count", "taken_for"]].tolist() == [1, 1, 0, "ز 1"]
-    assert found.loc["ا", ["count", "errors", "training_count", "taken_for"]].tolist() == [2, 1, 1, "– 1"]
+    assert found.loc["ژ", ["count", "errors", "training_count", "taken_for"]].tolist() == [1, 1, 0, [("ز", 1)]]
+    assert found.loc["ا", ["count", "errors", "training_count", "taken_for"]].tolist() == [2, 1, 1, [("nothing", 1)]]
     assert found.loc["ا", "training_seconds"] == pytest.approx(0.5)
     assert list(found.index)[:2] == ["ژ", "ا"] and found.examples["ا"] == ["u0"]
 

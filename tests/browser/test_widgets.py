@@ -28,11 +28,11 @@ CELLS = (
     "show.prediction_browser(rows, '.', language='ur')",
     "samples = rows.rename(columns={'reference': 'transcript'}).assign(split=['train', 'test'] + 3 * ['train'])\n"
     "show.sample_browser(samples, '.', language='ur')",
-    "from asr_helpers.model import Alphabet\n"
+    "from asr_helpers.model import Alphabet\nfrom asr_helpers.decoding import FrameClock\n"
     "alphabet = Alphabet(('[PAD]', '[UNK]', '|', *'کتابمیز'), 0, 2)\n"
     "path = [0, 3, 3, 0, 4, 5, 0, 6, 0, 2, 7, 8, 8, 9, 0]\n"
     "shares = np.full((15, len(alphabet.tokens)), 0.01); shares[np.arange(15), path] = 0.9\n"
-    "show.frame_inspector(np.log(shares), alphabet, 0.02, language='ur')",
+    "show.frame_inspector(np.log(shares), alphabet, FrameClock(320, 400), language='ur')",
 )
 
 

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 import soundfile
 
+from asr_helpers.decoding.hypotheses import FrameClock
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show.browsers import prediction_browser, sample_browser
 from asr_helpers.show.frames import frame_inspector
 from asr_helpers.show.row_browser import equal_parts, options_of
 
+CLOCK = FrameClock(hop=320, field=400)
 TEXTS = ["کتاب میز پر ہے", "صبح بارش ہوئی", "گرامو فون کی آواز", "وہ سکول گیا", "<img src=x onerror=alert(1)>"]
 HEARD = ["کتاب میز پر ہے", "صبح بارش تھی", "گراموفون کی آواز", "وہ گیا", "<b>"]
 
@@ -202,7 +204,7 @@ def test_the_frame_inspector_walks_through_frames():
     alphabet = Alphabet(("[PAD]", "[UNK]", "|", "ک", "ہ"), 0, 2)
     shares = np.full((60, 5), 0.02)
     shares[np.arange(60), [0] * 10 + [3] * 2 + [0] * 38 + [4] * 10] = 0.92
-    image, frame, steps, best = frame_inspector(np.log(shares), alphabet, 0.02).children
+    image, frame, steps, best = frame_inspector(np.log(shares), alphabet, CLOCK).children
     assert frame.value == 10 and "کہ" in steps.value and "data:image/png" in image.value
     frame.value = 55
     assert "frame 55" in best.value and "frame 59:" in steps.value and "frame 5:" not in steps.value
@@ -212,7 +214,7 @@ def test_the_frame_inspector_walks_through_frames():
 @pytest.mark.parametrize("shape", [(0, 3), (5, 4), (5,)])
 def test_the_frame_inspector_refuses_what_does_not_fit(shape):
     with pytest.raises(ValueError, match="give \\(frames, 3\\)"):
-        frame_inspector(np.zeros(shape), Alphabet(("[PAD]", "|", "ک"), 0, 1), 0.02)
+        frame_inspector(np.zeros(shape), Alphabet(("[PAD]", "|", "ک"), 0, 1), CLOCK)
 
 
 def test_twenty_thousand_utterances_stay_quick(predictions, corpus):

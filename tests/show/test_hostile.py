@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from asr_helpers.decoding.hypotheses import FrameClock
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show import figures, frames, plots
 from asr_helpers.show.figures import LABEL_LETTERS, axis_label
@@ -17,6 +18,7 @@ NAMES = {
     "control": "a\x00b\x1b", "right-to-left marks": "\u200fسلام\u202e abc", "emoji": "🎙️👩‍🔬",
     "300 letters": "ا" * 300, "blank": " ", "empty": "",
 }  # fmt: skip
+CLOCK = FrameClock(hop=320, field=400)
 TONE = np.sin(np.arange(800) / 5)
 LOG_PROBS = np.log(np.eye(4)[[0, 3, 0, 2]] * 0.9 + 0.025)
 
@@ -43,7 +45,7 @@ DRAWN = {
     "training_curves": curves,
     "slices": slices,
     "calibration": lambda name, ax: plots.calibration([0.9, 0.1], [True, False], ax, title=name),
-    "ctc_frames": lambda name, ax: frames.ctc_frames(LOG_PROBS, Alphabet(("[PAD]", "|", "ک", name), 0, 1), 0.02, ax),
+    "ctc_frames": lambda name, ax: frames.ctc_frames(LOG_PROBS, Alphabet(("[PAD]", "|", "ک", name), 0, 1), CLOCK, ax),
     "confusions": confusions,
 }
 
@@ -72,7 +74,7 @@ def test_what_a_notebook_adds_later_is_no_formula_either():
 def test_names_reach_the_picture_unchanged_or_shortened():
     ax = Figure().subplots()
     slices("$x^{$", ax)
-    assert ax.get_yticklabels()[0].get_text() == "$x^{$  (n = 5)"
+    assert ax.get_yticklabels()[0].get_text() == "\u200e$x^{$  (n = 5)"
     assert len(axis_label("ا" * 300)) == LABEL_LETTERS and axis_label("ا" * 300).endswith("ا…")
     assert axis_label("one\ntwo\u202e") == "one two⟨U+202E⟩"
 
@@ -82,5 +84,5 @@ def test_a_winner_that_is_never_probable_has_its_row():
     shares = np.full((3, 100), 0.009)
     shares[:, 0], shares[1, 90] = 0.011, 0.0119  # the best of its frame, far below the threshold of 5 %
     ax = Figure().subplots()
-    frames.ctc_frames(np.log(shares), Alphabet(tokens, 0, 1), 0.02, ax)
+    frames.ctc_frames(np.log(shares), Alphabet(tokens, 0, 1), CLOCK, ax)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["t0", "t90"] and [t.get_text() for t in ax.texts] == ["t90"]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from asr_helpers import show
+from asr_helpers.decoding.hypotheses import FrameClock
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show.aligned import aligned
 from asr_helpers.show.fragments import phrase, speech
@@ -17,6 +18,7 @@ from asr_helpers.text.languages import LANGUAGES
 
 TEXTS = {"ur": "یہ کتاب ہے", "fa": "این کتاب است", "none": "das ist ein Buch"}
 FONTS = {"ur": {"nastaliq", "naskh"}, "fa": {"naskh"}, "none": set()}
+CLOCK = FrameClock(hop=320, field=400)
 TAGS = {"ur": "ur", "fa": "fa", "none": "und"}
 
 
@@ -54,7 +56,7 @@ def shown(language: str, folder: Path) -> dict[str, str]:
         "sample_browser": show.sample_browser(rows, folder, language=language),
         "prediction_browser": show.prediction_browser(pairs, folder, language=language),
     }
-    inspector = show.frame_inspector(frames, alphabet, 0.02, language=language)
+    inspector = show.frame_inspector(frames, alphabet, CLOCK, language=language)
     return {
         "table": show.table(pairs, language=language).html,
         "problem_table": show.problem_table(pd.DataFrame([problem]), language=language).html,
@@ -62,7 +64,7 @@ def shown(language: str, folder: Path) -> dict[str, str]:
         "prediction_table": show.prediction_table(pairs, language=language).html,
         "aligned": aligned(text, text, language=language).html,
         "word_player": word_player(np.ones(800), [{"word": text, "start": 0, "end": 0.01}], language=language),
-        "collapse_steps": show.collapse_steps(frames, alphabet, 0.02, language=language).html,
+        "collapse_steps": show.collapse_steps(frames, alphabet, CLOCK, language=language).html,
         "frame_inspector": inspector.children[2].value,
         **{name: box.children[2].children[1].value for name, box in browsers.items()},
     }

@@ -2,20 +2,24 @@
 
 import base64
 import io
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import ft2font
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from asr_helpers.decoding.hypotheses import FrameClock, frame_table
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show import figures, plots
 from asr_helpers.show.frames import collapse_steps, ctc_frames, top_tokens
 
 RATE = 16_000
 TOKENS = ("[PAD]", "[UNK]", "|", "ک", "ہ", "ے")
+CLOCK = FrameClock(hop=320, field=400)
 ALPHABET = Alphabet(TOKENS, 0, 2)
 
 
@@ -48,7 +52,7 @@ def test_every_helper_returns_its_axes_with_a_title_and_units(ax):
         "loss": plots.training_curves(log, ax, title="t"),
         "WER (%)": plots.slices(part, ax, title="t"),
         "right": plots.calibration([0.9, 0.1], [True, False], ax, title="t"),
-        "token": ctc_frames(path_probs([0, 3, 0]), ALPHABET, 0.02, ax, title="t"),
+        "token": ctc_frames(path_probs([0, 3, 0]), ALPHABET, CLOCK, ax, title="t"),
         "hypothesis": plots.confusions(pd.DataFrame([[1, 0]], index=["ک"], columns=["ہ", "ے"]), ax, title="t"),
     }
     assert all(axes is ax for axes in drawn.values())
@@ -123,9 +127,9 @@ def test_curves_that_end_alike_keep_readable_labels(ax):
     log = pd.DataFrame([(step, *end) for end in ends for step in (1, 2)], columns=["step", "split", "name", "value"])
     plots.training_curves(log, ax, names=("empty", "unknown", "blank"))
     places = sorted(text.xyann[1] for text in ax.texts)
-    gap = plots.LABEL_GAP * ax.get_ylim()[1]
-    assert len(places) == 4 and min(np.diff(places)) == pytest.approx(gap)
-    assert places[-1] == 0.7 and places[0] == pytest.approx(0.0)  # who has room stays at the end of its curve
+    assert len(places) == 4 and min(np.diff(places)) == pytest.approx(plots.LABEL_GAP)
+    ends = [place * ax.get_ylim()[1] for place in places]
+    assert (ends[0], ends[-1]) == pytest.approx((0.0, 0.7))  # who has room stays at the end of its curve
 
 
 def test_calibration_points_are_means_of_their_bins(ax):
@@ -139,15 +143,68 @@ def test_slices_show_value_interval_and_count(ax):
         {"slice": ["a", "b"], "value": [0.2, 0.4], "low": [0.1, np.nan], "high": [0.5, np.nan], "utterances": [5, 1200]}
     )
     plots.slices(part, ax, overall=0.3)
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a  (n = 5)", "b  (n = 1,200)"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["\u200ea  (n = 5)", "\u200eb  (n = 1,200)"]
     segments = ax.collections[0].get_segments()
     assert np.allclose(segments[0][:, 0], [10, 50])
 
 
+@pytest.mark.parametrize("clock", [FrameClock(320, 400), FrameClock(320, 880), FrameClock(160, 400)])
+def test_a_frame_has_one_time_in_every_picture_and_table(ax, clock):
+    """The frames of a token, as the decoding's table times them, are where the picture and the steps have them."""
+    log_probs = path_probs([0, 0, 0, 0, 0, 3, 3, 0])
+    rows = frame_table(log_probs, ALPHABET, clock).set_index("frame")
+    ctc_frames(log_probs, ALPHABET, clock, ax)
+    left, right, _, _ = ax.images[0].get_extent()
+    edges = np.linspace(left, right, len(log_probs) + 1)
+    assert np.allclose(edges[:-1], rows["start"]) and np.allclose(edges[1:], rows["end"])
+    assert ax.texts[0].get_position()[0] == pytest.approx((rows.at[5, "start"] + rows.at[6, "end"]) / 2)
+    steps = collapse_steps(log_probs, ALPHABET, clock).html.split("1. best token")[0]
+    assert re.findall(r"<small>([\d.]+)</small>", steps) == [f"{rows.at[f, 'start']:.2f}" for f in (0, 5)]
+
+
+def test_frames_made_up_by_hand_run_from_left_to_right():
+    by_hand = Alphabet(("[PAD]", "م", "ک", "ن"), 0)
+    shown = collapse_steps([1, 1, 0, 1, 2, 3], by_hand)
+    cells = re.findall(r'class="token[^"]*">(.)<', shown.html.split("2. equal")[0])
+    assert cells == ["م", "م", "∅", "م", "ک", "ن"] and 'class="frames" dir="ltr"' in shown.html
+    assert shown.text.endswith("4. text:        " + "مم" + "کن")
+    apart = shown.text.splitlines()[0].removeprefix("1. best tokens: ")
+    assert all(token.startswith("\u200e") for token in apart.split(" ")[1:])  # else they would run backwards
+
+
 def test_ctc_frames_write_what_collapsing_keeps(ax):
-    ctc_frames(path_probs([0, 3, 3, 0, 3, 2, 4, 5, 5]), ALPHABET, 0.02, ax)
+    ctc_frames(path_probs([0, 3, 3, 0, 3, 2, 4, 5, 5]), ALPHABET, CLOCK, ax)
     letters = [figures.letter_label(TOKENS[t]) for t in (3, 3, 2, 4, 5)]
     assert [t.get_text() for t in ax.texts] == letters
+
+
+@pytest.mark.filterwarnings("error:Glyph .* missing")
+@pytest.mark.parametrize(
+    "letters", ["ابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنں", "وہۂۃھءیےۓآأؤئ", "يكىهة", "۰۱۲۳۴۵۶۷۸۹", "ۍېٻڄںڻ"]
+)
+def test_every_letter_of_arabic_script_is_drawn_by_the_font_of_the_package(letters, ax):
+    assert figures.letter_label(letters) == letters
+    ax.set_xticks(range(len(letters)), list(letters))
+    assert len(figures.png(ax.figure)) > 1_000
+
+
+@pytest.mark.skipif(not hasattr(ft2font, "__libraqm_version__"), reason="matplotlib shapes text from 3.11 on")
+@pytest.mark.parametrize(("word", "letters"), [("کہاں", "ک ہ ا ں"), ("سلام", "س ل ا م")])
+def test_the_letters_of_a_word_join(word, letters):
+    """Joined forms are narrower than the isolated ones; each is drawn from right to left."""
+    fig = Figure()
+    fig.text(0, 0, word), fig.text(0, 0.5, letters.replace(" ", "\u200c"))
+    figures.png(fig)
+    joined, apart = (text.get_window_extent().width for text in fig.texts)
+    assert joined < 0.9 * apart
+
+
+def test_a_rise_at_the_end_of_the_loss_is_seen(ax):
+    """From 0.20 to 0.30 after a loss of 300: a tenth of the height at least."""
+    log = pd.DataFrame({"step": [1, 2, 3], "split": "validation", "name": "loss", "value": [300.0, 0.2, 0.3]})
+    plots.training_curves(log, ax, names=("loss",))
+    heights = ax.transAxes.inverted().transform(ax.transData.transform([(2, 0.2), (3, 0.3)]))[:, 1]
+    assert np.diff(heights) > 0.04
 
 
 def test_letters_without_a_glyph_are_named(monkeypatch):
@@ -193,20 +250,20 @@ def test_pictures_need_no_pyplot():
     [([0, 0], ""), ([3, 3, 0, 3], "کک"), ([2, 3, 2, 2, 0, 2, 4, 2], "ک ہ"), ([3, 0, 0, 2, 5, 5], "ک ے")],
 )
 def test_the_steps_end_in_the_text_that_the_frames_give(path, text):
-    assert collapse_steps(path_probs(path), ALPHABET, 0.02).text.endswith(f"4. text:        {text}")
+    assert collapse_steps(path_probs(path), ALPHABET, CLOCK).text.endswith(f"4. text:        {text}")
 
 
 def test_the_blank_may_be_any_output(ax):
     alphabet = Alphabet(("ک", "|", "ہ", "<pad>"), 3, 1)
     log_probs = np.log(np.full((4, 4), 0.01) + 0.96 * np.eye(4)[[0, 3, 0, 2]])
-    assert collapse_steps(log_probs, alphabet, 0.02).text.endswith("کک" + "ہ")
-    ctc_frames(log_probs, alphabet, 0.02, ax)
+    assert collapse_steps(log_probs, alphabet, CLOCK).text.endswith("کک" + "ہ")
+    ctc_frames(log_probs, alphabet, CLOCK, ax)
     assert ax.get_yticklabels()[0].get_text() == "∅" and len(ax.texts) == 3
 
 
 def test_steps_have_one_column_a_frame_in_every_row():
     path = [0, 3, 3, 0, 3, 2, 4, 5, 5, 0]
-    markup = collapse_steps(path_probs(path), ALPHABET, 0.02, span=(2, 9), chosen=4).html
+    markup = collapse_steps(path_probs(path), ALPHABET, CLOCK, span=(2, 9), chosen=4).html
     for row in markup.split("<tr>")[1:]:
         spans = [int(part.split('"')[0]) for part in row.split('colspan="')[1:]]
         assert sum(spans) + row.count("<td") - len(spans) == 7
@@ -215,11 +272,11 @@ def test_steps_have_one_column_a_frame_in_every_row():
 
 def test_a_run_that_began_before_the_window_is_counted_where_it_began():
     path = [3, 3, 3, 0, 4]
-    kept = [collapse_steps(path_probs(path), ALPHABET, 0.02, span=(first, 5)).html for first in (0, 1)]
+    kept = [collapse_steps(path_probs(path), ALPHABET, CLOCK, span=(first, 5)).html for first in (0, 1)]
     last_rows = [markup.split("3. blanks dropped")[1].split("</tr>")[0] for markup in kept]
     assert [row.count("ک") for row in last_rows] == [1, 0] and all(row.count("ہ") == 1 for row in last_rows)
 
 
 def test_top_tokens_are_sorted_shares():
     shown = top_tokens(np.log([[0.1, 0.0001, 0.2, 0.6, 0.05, 0.0499]]), 0, TOKENS, count=3)
-    assert shown.text.split()[2:] == ["ک", "0.600", "␣", "0.200", "∅", "0.100"]
+    assert shown.text.split()[2:] == ["0.600", "ک", "0.200", "␣", "0.100", "∅"]

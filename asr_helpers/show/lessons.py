@@ -1,0 +1,99 @@
+"""What only a lesson shows: the model as a drawing, and what each rule of the normaliser changed."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from asr_helpers.audio.reading import SAMPLING_RATE
+
+from .figures import COLOURS, finish
+from .fragments import Fragment, speech
+from .markup import element, escape
+from .tables import table
+
+__all__ = ["architecture", "changes"]
+
+SHORT = 2  # characters that are named by their code points; longer pieces stand as they are
+
+
+def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> Axes:
+    """Draw what a recording passes through, with the numbers of this checkpoint.
+
+    Args:
+        recogniser: A `transformers.Wav2Vec2ForCTC`.
+        clock: When each frame is (a `decoding.FrameClock`).
+        ax: Where to draw; 10 inches by 1.8 have room for every number.
+        title: The finding.
+    """
+    config, body = recogniser.config, recogniser.wav2vec2
+    strides = "·".join(map(str, config.conv_stride))
+    hears, step = 1000 * clock.field / SAMPLING_RATE, 1000 * clock.seconds
+    boxes = (
+        ("waveform", f"{SAMPLING_RATE:,} samples\na second"),
+        ("convolutions", f"{len(config.conv_stride)} layers,\nstrides {strides}\n{_size(body.feature_extractor)}"),
+        ("frames", f"one every {step:.0f} ms,\neach hears {hears:.0f} ms:\n{config.conv_dim[-1]} numbers"),
+        (
+            "transformer",
+            f"{config.num_hidden_layers} layers of {config.hidden_size}\n"
+            f"{config.num_attention_heads} attention heads\n{_size(body.feature_projection, body.encoder)}",
+        ),
+        ("head (new)", f"{config.vocab_size} probabilities\na frame\n{_size(recogniser.lm_head)}"),
+    )
+    for place, (name, numbers) in enumerate(boxes):
+        learns = name in ("convolutions", "transformer", "head (new)")
+        box = {"boxstyle": "round,pad=0.5", "edgecolor": COLOURS[0], "facecolor": "#dcecf7" if learns else "white"}
+        ax.text(place, 0, f"{name}\n\n{numbers}", ha="center", va="center", fontsize=9, bbox=box, linespacing=1.3)
+        if place:
+            arrow = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
+            ax.annotate("", (place - 0.43, 0), (place - 0.57, 0), arrowprops=arrow)
+    ax.set(xlim=(-0.5, len(boxes) - 0.5), ylim=(-0.5, 0.5))
+    ax.set_axis_off()
+    return finish(ax, title)
+
+
+def _size(*parts: Any) -> str:
+    """How many parameters a part of a model has, and whether they learn."""
+    parameters = [parameter for part in parts for parameter in part.parameters()]
+    count = sum(parameter.numel() for parameter in parameters)
+    said = f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"
+    return f"{said} parameters" + ("" if any(parameter.requires_grad for parameter in parameters) else ",\nfrozen")
+
+
+def changes(text: str, steps: pd.DataFrame, *, language: str = "none") -> Fragment:
+    """Show what each rule made of a transcript, and which characters it changed: many look alike.
+
+    Args:
+        text: The transcript as it was typed.
+        steps: From `text.Normaliser.steps`: rule, text.
+        language: Code of the language of the transcript.
+    """
+    rows = []
+    for before, (rule, after) in zip([text, *steps["text"]], steps[["rule", "text"]].to_numpy(), strict=False):
+        rows.append({"rule": rule, "changed": _changed(before, after, language), "text": after})
+    return table(pd.DataFrame(rows, columns=["rule", "changed", "text"]), language=language, spoken=["text"])
+
+
+def _changed(before: str, after: str, language: str) -> Fragment:
+    """The characters of one step that became others, each pair on a line of its own."""
+    steps = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()  # neighbours that change go together
+    pairs = list(dict.fromkeys((before[a:b], after[c:d]) for tag, a, b, c, d in steps if tag != "equal"))
+    marked = [Markup(" → ").join(_piece(side, language) for side in pair) for pair in pairs]
+    lines = [" → ".join(map(_named, pair)) for pair in pairs]
+    return Fragment(element("span", Markup("<br>").join(marked), dir="ltr"), "; ".join(lines))
+
+
+def _piece(piece: str, language: str) -> Markup:
+    return escape(_named(piece)) if len(piece) <= SHORT else speech(piece, language=language)
+
+
+def _named(piece: str) -> str:
+    if not piece:
+        return "nothing"
+    if len(piece) > SHORT:
+        return piece
+    return " ".join("space" if character == " " else f"U+{ord(character):04X}" for character in piece)
