@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -21,6 +22,7 @@ from .wording import size
 __all__ = [
     "FULL",
     "append_text",
+    "fitting_name",
     "read_json",
     "recover",
     "remove_folder",
@@ -35,6 +37,9 @@ __all__ = [
 ]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the numbers of errors that mean a full disk
+LONGEST_NAME = 255  # bytes; file systems end there
+
+LONGEST_SUFFIX = 16  # bytes; what comes after the last dot of a longer one says no format
 
 # What torch and safetensors say of a failed write, in errors that are no OSError.
 FAILED_WRITE = ("No space left", "os error", "PytorchStreamWriter", "inline_container")
@@ -46,7 +51,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     A run that is killed, or a disk that fills up, then leaves the file of before (or none), never half a
     file. The sibling lies in the same folder because a rename is atomic only within one file system; it keeps
-    the suffix, because some writers choose their format by it.
+    the suffix, because some writers choose their format by it, and nothing else of the name: a file whose name
+    is as long as names can be is written too.
 
     Args:
         path: The file to write. Missing parent folders are made.
@@ -58,7 +64,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         OSError: The disk is full (the text then names the file and the fix), or the file cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else ""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part{suffix}")
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -120,6 +127,19 @@ def remove_folder(path: str | Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
         os.replace(path, gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def fitting_name(name: str, most: int = LONGEST_NAME) -> str:
+    """Cut a file's name that is too long; it then ends in a digest of all of it, so that names stay apart.
+
+    Args:
+        name: The name, or what of it comes before the suffix.
+        most: Bytes at most, 9 or more: those of the whole name less those of what is written behind it.
+    """
+    data = os.fsencode(name)
+    if len(data) <= most:
+        return name
+    return f"{data[: most - 9].decode(errors='ignore')}~{hashlib.sha256(data).hexdigest()[:8]}"
 
 
 def write_bytes(data: bytes, path: str | Path) -> None:

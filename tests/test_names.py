@@ -15,7 +15,6 @@ MODULES = {
     for path in sorted((ROOT / "asr_helpers").rglob("*.py"))
     if path.name not in ("__init__.py", "__main__.py")
 }
-FOR_USERS = {"without_leaks"}  # an error message sends people there
 
 
 def callers() -> list[ast.AST]:
@@ -54,7 +53,7 @@ def test_every_name_is_used_by_more_than_tests(path, asked_for):
     body = MODULES[path].body
     for node in body:
         elsewhere = {n.id for other in body if other is not node for n in ast.walk(other) if isinstance(n, ast.Name)}
-        for name in defined(node) - elsewhere - FOR_USERS:
+        for name in defined(node) - elsewhere:
             assert asked_for[name] & {path.stem, path.parent.name}, f"nothing uses {name}: delete it, with its tests"
 
 

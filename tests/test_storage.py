@@ -67,6 +67,29 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 255, "x" * 251 + ".txt", "ب" * 120 + ".TextGrid", "a." + "ب" * 126, "." + "x" * 254, "گھر" * 40 + ".srt"],
+)
+def test_a_name_as_long_as_names_can_be_is_written(name, tmp_path):
+    assert 200 < len(name.encode()) <= 255
+    storage.write_text("new", tmp_path / name)
+    with storage.replacing(tmp_path / name) as temporary:
+        assert len(temporary.name.encode()) < 60
+        assert len(Path(name).suffix) > 16 or temporary.name.endswith(Path(name).suffix)
+        temporary.write_text("newer")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "newer")]
+
+
+@pytest.mark.parametrize("most", [9, 20, 246, 255])
+def test_names_that_are_cut_fit_and_stay_apart(most):
+    names = [letter * 300 + end for letter in ("x", "گ", "\U0001f600") for end in ("", "1")]
+    cut = [storage.fitting_name(name, most) for name in names]
+    assert len(set(cut)) == len(names)
+    assert all(len(name.encode()) <= most for name in cut)
+    assert storage.fitting_name("گ" * (most // 2), most) == "گ" * (most // 2)
+
+
 def test_a_full_disk_names_the_file_and_the_fix(tmp_path):
     path = tmp_path / "x.txt"
     says = r"disk is full; free some space.*x\.txt"

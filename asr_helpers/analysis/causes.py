@@ -16,7 +16,7 @@ from asr_helpers.wording import listed
 from .confusions import first_few, letter_audio
 from .edits import word_edits
 from .label_errors import suspicious_edits
-from .metrics import LEVEL, RESAMPLES, bootstrap_rates
+from .metrics import RESAMPLES, bootstrap_rates, interval_of
 
 __all__ = ["errors_by_cause", "ids_by_cause"]
 
@@ -163,7 +163,7 @@ def measure(found: Found, evidence: Evidence, *, seed: int, resamples: int, exam
     if not found.always:
         a, n, b, m = bootstrap_rates([sides[c] for c in sides], seed=seed, resamples=resamples)
         difference = a / np.maximum(n, 1) - b / np.maximum(m, 1)
-        clear = bool(np.quantile(difference, (1 - LEVEL) / 2) > 0)
+        clear = interval_of(difference, len(sides))[0] > 0
     worst = sides.errors[sides.errors > 0].sort_values(ascending=False, kind="stable")
     return {
         "cause": found.cause,

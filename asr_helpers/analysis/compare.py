@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from asr_helpers.wording import listed
+from asr_helpers.wording import counted, listed
 
-from .metrics import LEVEL, RESAMPLES, UNITS, bootstrap_rates, corpus_rate, count_errors
+from .metrics import LEVEL, RESAMPLES, UNITS, bootstrap_rates, corpus_rate, count_errors, interval_of
 
 __all__ = ["Comparison", "DifferentTests", "compare_runs", "how_tests_differ"]
 
@@ -26,7 +26,7 @@ class Comparison:
         names: What the runs are called.
         rates: One row for each of (word, character) × what is resampled (utterance; speaker too, where at least two are
             known): unit, by, groups, a, b (error rates), difference (b − a), low, high (of the difference; NaN with
-            fewer than two groups), b_better (share of resamples in which b has fewer errors).
+            too few groups), b_better (share of resamples in which b has fewer errors).
         utterances: One row an utterance, the largest change first: id, speaker, reference, a, b (hypotheses), errors_a,
             errors_b (words), difference, better (``"a"``, ``"b"`` or ``""``).
         level: Confidence level of the intervals.
@@ -50,7 +50,7 @@ class Comparison:
         a, b = self.names
         change = f"WER {100 * words.a:.1f} % for {a}, {100 * words.b:.1f} % for {b}"
         if np.isnan(words.low):
-            return f"{change}: one utterance cannot tell which is better."
+            return f"{change}: {counted(len(self.utterances), 'utterance')} cannot tell which is better."
         low, high = signed(words.low), signed(words.high)
         span = f"difference {signed(words.difference)} points, {self.level:.0%} interval {low} to {high}"
         if words.low <= 0 <= words.high:
@@ -153,7 +153,7 @@ def rate_table(both: pd.DataFrame, seed: int, resamples: int, level: float) -> p
                 [a.errors, b.errors, a.length], seed=seed, resamples=resamples, groups=groups
             )
             drawn = (errors_b - errors_a) / np.maximum(length, 1)
-            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]) if units > 1 else (np.nan, np.nan)
+            low, high = interval_of(drawn, units, level=level)
             rows.append((unit, by, units, rate_a, rate_b, rate_b - rate_a, low, high, float((drawn < 0).mean())))
     columns = ["unit", "by", "groups", "a", "b", "difference", "low", "high", "b_better"]
     return pd.DataFrame(rows, columns=columns)

@@ -129,7 +129,7 @@ def slice_table(
 
     Returns:
         One row a slice: by (duration, speaking rate, signal to noise, speaker, further columns, word heard in
-        training), slice, utterances, words, errors, value (the WER), low, high (NaN with fewer than two utterances).
+        training), slice, utterances, words, errors, value (the WER), low, high (NaN with too few utterances).
         The rows of one ``by`` hold every utterance of which it is known once, or, for words, every word of the
         references once.
     """

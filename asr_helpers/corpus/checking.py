@@ -17,6 +17,7 @@ from asr_helpers.audio.recording import AudioError
 from asr_helpers.audio.sameness import copies
 from asr_helpers.storage import FULL
 from asr_helpers.text.sentences import count_spoken_letters
+from asr_helpers.wording import counted
 
 from .checks.duplicates import check_repeated_recordings, check_repeated_sentences
 from .checks.rate import check_speaking_rate
@@ -40,7 +41,9 @@ MEASURES = {
     "recording": "str",
 }
 
-MIN_SENTENCES = 10  # with tenths for validation and test, fewer leave a split empty
+LEFT_OUT = ("too short", "too long")  # checks of what notebook 03 will leave out
+
+MIN_SENTENCES = 10  # the smallest corpus: with a tenth or two for validation and test, fewer leave a split empty
 
 FOLD_ROWS, FOLD_SHARE = 20, 0.5  # a warning about more rows, and more of all rows, than this is said once
 
@@ -106,7 +109,7 @@ def check_corpus(
         script: Every transcript must have a letter of it; see `check_transcripts`.
         min_seconds: Shorter recordings are reported.
         max_seconds: Longer recordings are reported.
-        min_sentences: Fewer different sentences without an error cannot be split.
+        min_sentences: Fewer different sentences that can be used cannot be split.
 
     Returns:
         Problems in a fixed order: reading, files, transcripts, recordings, then both together.
@@ -152,13 +155,13 @@ def _file_problems(name: str, result: AudioMeasures | AudioError) -> list[Proble
 
 
 def _too_small(utterances: pd.DataFrame, problems: list[Problem], least: int) -> list[Problem]:
-    """Report a corpus whose faultless part has too few different sentences for three splits."""
-    faulty = {problem.utterance for problem in problems if problem.severity == ERROR}
+    """Report a corpus that has too few different sentences for three splits, without those that will be left out."""
+    faulty = {problem.utterance for problem in problems if problem.severity == ERROR or problem.check in LEFT_OUT}
     usable = utterances[~utterances["id"].isin(faulty)]
     sentences = len(set(usable["sentence_key"]) - {""})
     if sentences >= least:
         return []
-    told = f"{len(usable)} utterances without an error, {sentences} different sentences"
+    told = f"{counted(len(usable), 'usable utterance')}, {counted(sentences, 'different sentence')}"
     advice = f"record at least {least} different sentences, better hundreds"
     return [Problem(ERROR, "too small to split", "", told, advice)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import unicodedata
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from asr_helpers.storage import fitting_name
 from asr_helpers.wording import quoted
 
 from .problems import ERROR, SURROGATE, Problem
@@ -24,7 +24,7 @@ UNSAFE = re.compile(r'[/\\<>:"|?*]')  # in a file name, on one system or another
 
 JOINERS = "\u200c\u200d"  # the only characters without a shape that belong to words
 
-LONGEST_ID = 120  # bytes; what is written under an id gets a suffix of up to 60 more, and file systems end at 255
+LONGEST_ID = 120  # bytes; file systems end at 255, some encrypted ones at 143, and suffixes come behind it
 
 LONGEST_TRANSCRIPT = 10_000  # characters, ten minutes of speech: what is longer is a whole file without line ends
 
@@ -238,8 +238,4 @@ def _file_name(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     if not text.isascii() or not text.isprintable():
         text = "".join("_" if unicodedata.category(c)[0] in "CZ" and c not in f" {JOINERS}" else c for c in text)
-    text = UNSAFE.sub("_", text).lstrip(".").rstrip(". ")
-    data = text.encode()
-    if len(data) <= LONGEST_ID:
-        return text
-    return f"{data[: LONGEST_ID - 9].decode(errors='ignore')}~{hashlib.sha256(data).hexdigest()[:8]}"
+    return fitting_name(UNSAFE.sub("_", text).lstrip(".").rstrip(". "), LONGEST_ID)

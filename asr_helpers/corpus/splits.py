@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from asr_helpers.wording import listed, quoted
+from asr_helpers.wording import counted, listed, quoted
 
 from .problems import CorpusError
 
@@ -36,14 +36,14 @@ def split_utterances(
     either forms one group. A group's place depends on the seed and its key, not on the order of the rows nor on the
     process, so the same corpus is split alike everywhere.
 
-    Splits come as close to their shares as whole groups allow: exactly, where single sentences are the groups. With
-    few speakers the shares can be far off; look at the counts. Utterances whose speaker is unknown count as one
-    speaker, because two of them may be the same person.
+    Every split gets a group, and comes as close to its share as whole groups allow: exactly, where single sentences are
+    the groups. With few speakers the shares can be far off; look at the counts. Utterances whose speaker is unknown
+    count as one speaker, because two of them may be the same person.
 
     Args:
         utterances: One row an utterance: ``id``, ``sentence_key``, ``speaker``; perhaps ``recording``.
-        validation: Share of the utterances for validation, 0 for none.
-        test: Share of the utterances for test, 0 for none.
+        validation: Share of the utterances for validation, above 0.
+        test: Share of the utterances for test, above 0.
         seed: Decides which groups go where.
         by_speaker: Keep each speaker within one split.
 
@@ -52,21 +52,25 @@ def split_utterances(
 
     Raises:
         CorpusError: There are fewer groups than splits; the text says how many of what, and what would help.
-        ValueError: The shares leave nothing to train on.
+        ValueError: A share is 0, or the two leave nothing to train on.
     """
-    if validation < 0 or test < 0 or validation + test >= 1:
-        raise ValueError(f"validation_share {validation} and test_share {test} leave nothing for train; lower them")
+    if validation <= 0 or test <= 0:
+        raise ValueError(
+            f"validation_share is {validation:g} and test_share {test:g}; give each more than 0: the checkpoint is "
+            "chosen by the validation split, and only the test split, which decided nothing, says how good it is"
+        )
+    if validation + test >= 1:
+        raise ValueError(f"validation_share {validation:g} and test_share {test:g} leave nothing for train; lower them")
     links = _links(utterances, by_speaker=by_speaker)
     group = _components(utterances["id"].tolist(), links)
     sizes = Counter(group)
-    wanted = {name: share for name, share in (("test", test), ("validation", validation)) if share > 0}
-    if len(sizes) < len(wanted) + 1:
-        raise CorpusError(_too_few(utterances, len(sizes), len(wanted) + 1, by_speaker))
+    if len(sizes) < len(SPLITS):
+        raise CorpusError(_too_few(utterances, len(sizes), by_speaker))
     order = sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     place: dict[str, str] = {}
-    for position, (name, share) in enumerate(wanted.items()):
+    for to_come, name, share in ((2, "test", test), (1, "validation", validation)):
         left = [g for g in order if g not in place]
-        spare = len(left) - (len(wanted) - position)  # groups that the splits still to come must find
+        spare = len(left) - to_come  # each split still to come must find a group
         chosen = _choose([sizes[g] for g in left], round(share * len(utterances)), spare)
         place.update((left[i], name) for i in chosen)
     return pd.Series([place.get(g, "train") for g in group], index=utterances.index, name="split", dtype="str")
@@ -211,15 +215,19 @@ def _closest_subset(sizes: list[int], target: int, most: int) -> list[int]:
     return chosen[::-1]
 
 
-def _too_few(utterances: pd.DataFrame, groups: int, needed: int, by_speaker: bool) -> str:
+def _too_few(utterances: pd.DataFrame, groups: int, by_speaker: bool) -> str:
     """Say why the utterances cannot fill the splits, and what would help."""
-    fix = "or set validation_share or test_share to 0"
-    if not by_speaker:
-        return f"{groups} different sentences cannot fill {needed} splits; record more, {fix}"
-    counts = Counter(_known(utterances["speaker"]))
-    told = listed(f"{name or 'unknown'}: {n}" for name, n in counts.most_common())
-    told = f"{len(counts)} speakers ({told})"
-    cause = f"cannot fill {needed} splits"
-    if len(counts) >= needed:
-        cause = f"share sentences, so that only {groups} of the {needed} groups needed stand apart"
-    return f"{told} {cause}; set split_by_speaker to false, {fix}"
+    needed = len(SPLITS)
+    if by_speaker:
+        counts = Counter(_known(utterances["speaker"]))
+        named = listed(f"{name or 'unknown'}: {n}" for name, n in counts.most_common())
+        told, number = f"{counted(len(counts), 'speaker')} ({named})", len(counts)
+        shared, fix = "sentences or recordings", "set split_by_speaker to false"
+    else:
+        number = utterances["sentence_key"].nunique()
+        told, shared = counted(number, "different sentence"), "recordings"
+        fix = "record more sentences"
+    cause = f"cannot fill the {needed} splits {', '.join(SPLITS)}"
+    if number >= needed:
+        cause = f"share {shared}, so that only {groups} of the {needed} groups needed stand apart"
+    return f"{told} {cause}; {fix}"

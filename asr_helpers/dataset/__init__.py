@@ -2,7 +2,7 @@
 
 from .collator import Collator
 from .fit import made_for, require_fit
-from .preparing import prepare_dataset
+from .preparing import prepare_dataset, require_all_splits
 from .reading import Utterances, load_prepared, stream_prepared
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "load_prepared",
     "made_for",
     "prepare_dataset",
+    "require_all_splits",
     "require_fit",
     "stream_prepared",
 ]

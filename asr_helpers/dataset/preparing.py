@@ -18,6 +18,7 @@ import pyarrow as pa
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.corpus.splits import SPLITS
 from asr_helpers.storage import require_free_space, write_json
+from asr_helpers.wording import counted, listed
 
 from .reading import load_prepared
 from .shards import SCHEMA, Clip, ClipSettings, Shard, left_out_row, write_shard
@@ -25,7 +26,7 @@ from .shards import SCHEMA, Clip, ClipSettings, Shard, left_out_row, write_shard
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["prepare_dataset"]
+__all__ = ["prepare_dataset", "require_all_splits"]
 
 LEFT_OUT = ["id", "reason", "value", "advice"]
 
@@ -108,6 +109,24 @@ def prepare_dataset(
     place = {clip_id: i for i, clip_id in enumerate(utterances["id"])}
     table = pd.DataFrame(sorted(rows, key=lambda row: place[row["id"]]), columns=LEFT_OUT)
     return load_prepared(folder), table
+
+
+def require_all_splits(prepared: DatasetDict, left_out: pd.DataFrame) -> None:
+    """Stop where nothing of a split was kept: a training needs all three, and should not find it out by itself.
+
+    Args:
+        prepared: From `prepare_dataset`.
+        left_out: From `prepare_dataset`.
+
+    Raises:
+        ValueError: Names the empty splits, what was left out and why, and the fix.
+    """
+    if empty := [split for split in SPLITS if not (split in prepared and len(prepared[split]))]:
+        why = listed(f"{reason}: {count}" for reason, count in left_out["reason"].value_counts().items())
+        raise ValueError(
+            f"no utterance is left for {' and '.join(empty)}: {counted(len(left_out), 'utterance')} left out ({why}); "
+            "mend those in the table above, or run notebook 01 with more recordings or another seed"
+        )
 
 
 def _check(utterances: pd.DataFrame, min_seconds: float, max_seconds: float) -> None:

@@ -19,7 +19,7 @@ from asr_helpers.storage import read_json, write_json
 
 from .alignment import align
 from .hypotheses import LOG_ZERO, FrameClock, Hypothesis
-from .language_model import RESERVED, UNKNOWN, estimate, refuse_leaks, write_arpa
+from .language_model import RESERVED, UNKNOWN, estimate, write_arpa
 
 __all__ = ["MAX_ORDER", "BeamSearch", "Weights", "no_search", "write_language_model"]
 
@@ -56,30 +56,28 @@ def write_language_model(
     *,
     unit: str,
     alphabet: Alphabet,
-    references: Sequence[str],
     order: int | None = None,
 ) -> Path:
     """Estimate a language model for beam search from text, and write it into a folder.
 
     Args:
-        texts: Normalised lines: the training transcripts, and a text of the user's where there is one.
+        texts: Normalised lines: the training transcripts, and a text of the user's where there is one, without the
+            sentences that are tested (`without_leaks`).
         folder: Made if need be; gets ``letters.arpa`` or ``words.arpa``.
         unit: ``"character"`` scores any spelling, and so can write words that the text does not hold: the choice for
             the transcripts of a small corpus. ``"word"`` writes no other words than the text's: for large texts.
         alphabet: The model's outputs.
-        references: Normalised transcripts of the test split; text that holds one is refused.
         order: Longest n-gram, 2 to 6; by default 6 characters or 3 words.
 
     Returns:
         The ARPA file.
 
     Raises:
-        ValueError: The text is empty or holds test sentences, or unit or order are out of range.
+        ValueError: The text is empty, or unit or order are out of range.
     """
     order = order or {"character": 6, "word": 3}.get(unit, 0)
     if unit not in NAMES or not 2 <= order <= MAX_ORDER:
         raise ValueError(f"unit is {unit!r} and order {order}; use character or word, and an order of 2 to {MAX_ORDER}")
-    refuse_leaks(texts, references)
     sentences = [text.split() for text in texts if text.split()]
     if unit == "character":
         sentences = [list(alphabet.tokens[alphabet.boundary].join(words)) for words in sentences]

@@ -13,7 +13,7 @@ import numpy as np
 
 from asr_helpers.storage import replacing
 from asr_helpers.text.sentences import sentence_key
-from asr_helpers.wording import listed
+from asr_helpers.wording import counted, listed, quoted
 
 __all__ = [
     "Leak",
@@ -21,7 +21,6 @@ __all__ = [
     "NgramOrder",
     "estimate",
     "find_leaks",
-    "refuse_leaks",
     "without_leaks",
     "write_arpa",
 ]
@@ -222,22 +221,23 @@ def _lines(words: Sequence[str], order: NgramOrder, *, longest: bool) -> Iterabl
 
 @dataclass(frozen=True)
 class Leak:
-    """A line (counted from 0) of a text that holds a whole sentence of the test split."""
+    """A line (counted from 0) of a text that holds a whole sentence of the test or the validation split."""
 
     line: int
     sentence: str
 
 
 def find_leaks(texts: Iterable[str], references: Iterable[str]) -> list[Leak]:
-    """Find lines that are a test sentence, or that hold one of four words or more among other words.
+    """Find lines that are one of the sentences, or that hold one of four words or more among other words.
 
     A language model that has read the test sentences recites them, and the measured error says nothing about
-    other speech. Both sides have to come from one `Normaliser`; they are compared by their `sentence_key`, as the
-    splits are, so that a space or a capital more hides nothing.
+    other speech; one that has read the validation sentences is trusted too much when it is tuned on them. Both sides
+    have to come from one `Normaliser`; they are compared by their `sentence_key`, as the splits are, so that a space
+    or a capital more hides nothing.
 
     Args:
         texts: Normalised lines that a language model is to be estimated from.
-        references: Normalised transcripts of the test split.
+        references: Normalised transcripts of the splits that are not learnt from.
     """
     sentences = {key: " ".join(text.split()) for text in references if (key := sentence_key(text))}
     beginning = defaultdict(list)  # the long ones by their first letters, so that one pass over a text finds all
@@ -256,23 +256,29 @@ def find_leaks(texts: Iterable[str], references: Iterable[str]) -> list[Leak]:
     return leaks
 
 
-def refuse_leaks(texts: Sequence[str], references: Iterable[str]) -> None:
-    """Stop where the text of a language model holds test sentences.
+def without_leaks(texts: Sequence[str], references: Iterable[str]) -> tuple[list[str], str]:
+    """Leave out the lines that hold a sentence which is tested or tuned on.
+
+    Short sentences stand inside longer ones in every corpus that reads everyday speech: that is no mistake of its
+    maker, and a few lines less do the language model little harm.
+
+    Args:
+        texts: As in `find_leaks`.
+        references: Normalised transcripts of the test and the validation split.
+
+    Returns:
+        The other lines, in their order, and a sentence that says how many were left out, which and why.
 
     Raises:
-        ValueError: Names how many sentences, the first of them with their lines (from 1), and the fix.
+        ValueError: No line is left.
     """
-    if leaks := find_leaks(texts, references):
-        shown = listed((f"line {leak.line + 1}: {leak.sentence}" for leak in leaks), most=3)
-        sentences = len({leak.sentence for leak in leaks})
-        raise ValueError(
-            f"the language model's text holds {sentences} test sentence{'s' * (sentences != 1)} "
-            f"({shown}): a score with it would be worthless. "
-            "Leave these lines out, or split the corpus by sentence"
-        )
-
-
-def without_leaks(texts: Sequence[str], references: Iterable[str]) -> list[str]:
-    """Keep the lines that hold no test sentence."""
-    leaking = {leak.line for leak in find_leaks(texts, references)}
-    return [text for line, text in enumerate(texts) if line not in leaking]
+    leaks = find_leaks(texts, references)
+    leaking = {leak.line for leak in leaks}
+    told = f"{len(leaking):,} of {counted(len(texts), 'line')} left out of the language model's text"
+    if leaks:
+        shown = listed((f"{quoted(leak.sentence)} in {quoted(texts[leak.line])}" for leak in leaks), most=3)
+        told += f", since sentences that are tested or tuned on stand in them: {shown}"
+    kept = [text for line, text in enumerate(texts) if line not in leaking and text.strip()]
+    if not kept:
+        raise ValueError(f"{told}. No line is left to learn from; give language_model a larger text")
+    return kept, f"{told}."

@@ -17,7 +17,7 @@ from asr_helpers.audio.reading import SAMPLING_RATE, read_blocks
 from asr_helpers.audio.recording import AudioError
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.model.vocabulary import Alphabet
-from asr_helpers.storage import write_text
+from asr_helpers.storage import LONGEST_NAME, fitting_name, write_text
 from asr_helpers.wording import listed, visible
 
 from .beam_search import BeamSearch, no_search
@@ -214,7 +214,9 @@ def _targets(files: Sequence[Path], format: str, out: str | Path | None) -> dict
         if len(files) > 1 and format != "text":
             raise ValueError(f"{len(files)} recordings as {format} need a folder to be written to; give one (--out)")
         return dict.fromkeys(files)
-    targets = {file: Path(out) / f"{file.stem}{FORMATS[format]}" for file in files}
+    suffix = FORMATS[format]
+    longest = LONGEST_NAME - len(suffix)
+    targets = {file: Path(out) / f"{fitting_name(file.stem, longest)}{suffix}" for file in files}
     twice = [target for target, count in Counter(targets.values()).items() if count > 1]
     if twice:
         same = listed(file for file, target in targets.items() if target == twice[0])

@@ -216,8 +216,23 @@ def open_run(run_folder: str | Path, *, new: bool = True) -> Run:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 text file that are not blank."""
-    return [line for line in resolve(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    """The lines that are not blank of the text file that ``language_model`` names.
+
+    Raises:
+        ValueError: There is no such file, it cannot be read as UTF-8, or it holds no line.
+    """
+    file = resolve(path)
+    try:
+        if not file.is_file():  # a folder, or something that never ends
+            raise OSError("there is no such file")
+        lines = [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        if not lines:
+            raise OSError("it holds no text")
+    except (OSError, UnicodeDecodeError) as error:
+        why = f"byte {error.start} is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or error
+        fix = "give train, a UTF-8 text file, or nothing to switch it off"
+        raise ValueError(f"language_model {str(path)!r} cannot be read ({why}); {fix}") from error
+    return lines
 
 
 def parameters_of(namespace: Mapping[str, Any]) -> dict[str, Any]:

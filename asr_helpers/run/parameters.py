@@ -37,14 +37,14 @@ TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "of
 
 NULL = ("~", "null", "Null", "NULL")  # YAML's words for nothing, where they stand without quotes
 
-SHARE, COUNT, SIZE = (0.0, 1.0), (0, math.inf), (1, math.inf)
+SHARE, SPLIT, COUNT, SIZE = (0.0, 1.0), (0.001, 0.9), (0, math.inf), (1, math.inf)
 
 LARGEST = 2**32 - 1  # the largest seed that NumPy takes, and more than anything else needs
 
 # parameter → least and largest value; where the least is 0 and the parameter a rate, 0 switches something off
 RANGES = {
-    **dict.fromkeys(("validation_share", "test_share", "warmup", "decay_from", "encoder_frozen", "dropout"), SHARE),
-    **dict.fromkeys(("mask_time_prob",), SHARE),
+    **dict.fromkeys(("validation_share", "test_share"), SPLIT),  # never 0: the one chooses, the other measures
+    **dict.fromkeys(("warmup", "decay_from", "encoder_frozen", "dropout", "mask_time_prob"), SHARE),
     **dict.fromkeys(("min_seconds", "max_seconds", "workers", "epochs", "micro_seconds", "learning_rate"), COUNT),
     **dict.fromkeys(("encoder_learning_rate", "patience", "batch_seconds", "compare_utterances", "exports"), COUNT),
     **dict.fromkeys(("worst", "seed", "head_seed"), COUNT),

@@ -6,14 +6,15 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from asr_helpers.storage import FULL
-from asr_helpers.wording import quoted, visible
+from asr_helpers.wording import counted, quoted, visible
 
 from .fingerprints import code_cells
-from .folder import Run, open_run
+from .folder import Run, open_run, read_lines
 from .lock import locked
 from .manifest import Manifest
 from .parameters import ParameterError, all_parameters, typed
@@ -92,7 +93,8 @@ def run_notebooks(
         The finished run.
 
     Raises:
-        ParameterError: No notebook declares a parameter, it does not take the value, or the name is no folder's.
+        ParameterError: No notebook declares a parameter, it does not take the value (a text that ``language_model``
+            names cannot be read), or the name is no folder's.
         RunInUse: Another process is running this run folder.
         NotebookFailed: A notebook stopped.
     """
@@ -100,6 +102,7 @@ def run_notebooks(
     if parameters.get("run_folder", folder) != folder:
         raise ParameterError(f"run_folder is made from the run's name, here {folder}; leave it out, or give --name")
     steps = [step for step in _plan({**parameters, "run_folder": folder}) if (start or "") <= step.number <= until]
+    _require_text(steps)
     run = open_run(folder)
     with locked(run.folder):
         ran = False
@@ -115,6 +118,20 @@ def run_notebooks(
         if ran:
             _say_what_is_new(steps, run)
     return run
+
+
+def _require_text(steps: list[Step]) -> None:
+    """Refuse a language model's text that only the last notebook would find missing, after hours of training."""
+    for text in {step.parameters["language_model"] for step in steps if step.number == "05"} - {""}:
+        try:
+            if text != "train":
+                read_lines(text)
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
+        if find_spec("flashlight") is None:
+            from asr_helpers.decoding.beam_search import MISSING
+
+            print(f"without the language model, since {MISSING}", flush=True)
 
 
 def _say_what_is_new(steps: list[Step], run: Run) -> None:
@@ -172,10 +189,12 @@ def summary(run: Run) -> str:
     """WER and CER with the data they were measured on, and where everything lies."""
     metrics = run.read_json("metrics")
     rows = [s for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterance"]
-    rates = {row["unit"]: f"{row['value']:.1%} ({row['low']:.1%} to {row['high']:.1%})" for row in rows}
+    few = any(row["low"] is None for row in rows)
+    spans = ["" if few else f" ({row['low']:.1%} to {row['high']:.1%})" for row in rows]
+    rates = {row["unit"]: f"{row['value']:.1%}{span}" for row, span in zip(rows, spans, strict=True)}
     lines = [
-        f"WER {rates['word']}, CER {rates['character']} with 95 % intervals,",
-        f"measured on {metrics['utterances']} test utterances of {metrics['data']}.",
+        f"WER {rates['word']}, CER {rates['character']} {'(too few for intervals)' if few else 'with 95 % intervals'},",
+        f"measured on {counted(metrics['utterances'], 'test utterance')} of {metrics['data']}.",
     ]
     if "beam_wer" in metrics:
         lines.append(f"With the language model: WER {metrics['beam_wer']:.1%}.")

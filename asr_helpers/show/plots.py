@@ -109,6 +109,8 @@ def histogram(
 
 
 def _edges(numbers: np.ndarray, bins: int | str) -> np.ndarray:
+    if np.ptp(numbers) <= 1e-9 * np.abs(numbers).max():
+        numbers = numbers[:1]  # equal but for rounding: numpy finds no room for bars between them
     edges = np.histogram_bin_edges(numbers, bins=bins)
     return edges if len(edges) <= 61 else np.histogram_bin_edges(numbers, bins=60)  # one outlier makes "auto" huge
 
@@ -190,7 +192,7 @@ def slices(
     places = np.arange(len(frame))[::-1]
     rate = 100 * frame["value"].to_numpy(float)
     reach = np.abs(100 * frame[["low", "high"]].to_numpy(float).T - rate)
-    ax.errorbar(rate, places, xerr=np.nan_to_num(reach), fmt="o", color=COLOURS[0], capsize=4, markersize=6)
+    ax.errorbar(rate, places, xerr=reach, fmt="o", color=COLOURS[0], capsize=4, markersize=6)
     if overall is not None:
         ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
         ax.legend(frameon=False)

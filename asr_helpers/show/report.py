@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 
 from asr_helpers.analysis.compare import Comparison
 from asr_helpers.storage import write_text
+from asr_helpers.wording import counted
 
 from .figures import Picture, picture
 from .fragments import Fragment
@@ -96,16 +98,19 @@ def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, 
 
     Args:
         wer: Word error rate, a fraction.
-        low: Lower end of its interval.
+        low: Lower end of its interval; NaN where too few utterances were measured for one.
         high: Upper end.
         utterances: How many it was measured on.
         data: What they are, e.g. ``"the sample corpus (synthetic speech)"``.
         level: Share of such intervals that hold the true rate.
     """
     plainly = f"Of 100 words about {100 * wer:.0f} are wrong: " if wer < 1 else "Nothing usable yet: "
+    if math.isnan(low):
+        span = f"no interval: {counted(utterances, 'utterance')} cannot say how far others would be from it"
+    else:
+        span = f"{100 * level:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %"
     sentence = (
-        f"{plainly}WER {100 * wer:.1f} % ({100 * level:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %), "
-        f"measured on {utterances:,} test utterances of {data}."
+        f"{plainly}WER {100 * wer:.1f} % ({span}), measured on {counted(utterances, 'test utterance')} of {data}."
     )
     return sentence.replace(" %", "\u00a0%")  # a number and its unit stay on one line
 

@@ -15,7 +15,7 @@ import torch
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.exact import is_exact
 from asr_helpers.model.frames import ctc_frames_needed, output_frames
-from asr_helpers.wording import duration, listed, size
+from asr_helpers.wording import counted, duration, listed, size
 
 from .device import has_fast_bf16
 from .rehearsal import accumulation_gap, rehearse, wer_before_training
@@ -32,6 +32,8 @@ PREFLIGHT_COLUMNS = ["check", "value", "verdict", "advice"]
 FEW_STEPS = 100  # the small starter left the blank plateau after 50 to 100 steps of the default recipe
 
 LITTLE = 0.1  # hours
+
+FEW_UTTERANCES = 10  # of validation; an interval over 10 is some 20 points of WER wide
 
 TIGHT = 0.9  # share of the free memory
 
@@ -149,8 +151,11 @@ def _hours(train: pd.DataFrame, validation: pd.DataFrame, *, streamed: bool) -> 
     if train.empty or validation.empty:
         advice = "a split is empty: see what notebook 03 left out, or split otherwise (notebook 01)"
         return Check("audio hours", said, advice, ERROR)
-    little = hours < LITTLE and not streamed
-    return Check("audio hours", said, "very little: expect it to learn its sentences by heart" if little else "")
+    advice = ["very little: expect it to learn its sentences by heart"] if hours < LITTLE and not streamed else []
+    if len(validation) < FEW_UTTERANCES:
+        few = counted(len(validation), "validation utterance")
+        advice.append(f"{few} choose the checkpoint, rather by luck: a larger validation_share (notebook 01)")
+    return Check("audio hours", said, "; ".join(advice))
 
 
 def _labels(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) -> Iterator[Check]:

@@ -29,10 +29,12 @@ A, B = run(1, 0.3), run(2, 0.1)
 
 def test_interval_of_the_difference_is_scipys():
     a, b = (count_errors(t.reference, t.hypothesis) for t in (A, B))
+    further_out = stats.norm.sf(stats.t(len(A) - 1).ppf(0.975) * np.sqrt(len(A) / (len(A) - 1)))
     theirs = stats.bootstrap(
         (a.errors.to_numpy(float), b.errors.to_numpy(float), a.length.to_numpy(float)),
         lambda x, y, n, axis=-1: (y.sum(axis) - x.sum(axis)) / n.sum(axis),
         paired=True, vectorized=True, n_resamples=800, method="percentile", rng=np.random.default_rng(3),
+        confidence_level=1 - 2 * further_out,
     )  # fmt: skip
     ours = compare_runs(A, B, seed=3, resamples=800).rates.iloc[0]
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0, rel=1e-12)

@@ -221,7 +221,15 @@ def test_what_has_an_error_does_not_count_for_the_size(numbered_corpus):
     root = numbered_corpus(10)
     rewrite(root, 4, "")
     (problem,) = [p for p in check(root) if p.check == "too small to split"]
-    assert problem.value == "9 utterances without an error, 9 different sentences"
+    assert problem.value == "9 usable utterances, 9 different sentences"
+
+
+def test_what_notebook_03_will_leave_out_does_not_count_for_the_size(numbered_corpus):
+    corpus = read_corpus(numbered_corpus(12))
+    utterances, problems = measure_corpus(corpus, progress=False)
+    longest = utterances["seconds"].nlargest(3).min()
+    found = check_corpus(corpus, with_keys(utterances), measured=problems, max_seconds=longest - 1e-3)
+    assert [p.value for p in found if p.check == "too small to split"] == ["9 usable utterances, 9 different sentences"]
 
 
 def test_a_warning_about_most_rows_is_said_once():

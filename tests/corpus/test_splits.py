@@ -180,13 +180,6 @@ def test_utterances_without_a_letter_are_not_one_sentence():
     assert sizes(split) == {"train": 32, "validation": 4, "test": 4}
 
 
-@pytest.mark.parametrize(("validation", "test"), [(0, 0.1), (0.1, 0), (0, 0)])
-def test_a_split_can_be_left_empty(validation, test):
-    split = split_utterances(table(sentences(50)), seed=0, validation=validation, test=test)
-    held_out = {"validation": 5 * bool(validation), "test": 5 * bool(test)}
-    assert sizes(split) == {"train": 50 - sum(held_out.values()), **held_out}
-
-
 def test_no_split_is_empty_where_there_are_groups_enough():
     for speakers in (["a"] * 98 + ["b", "c"], ["a"] * 34 + ["b"] * 33 + ["c"] * 33):
         split = split_utterances(table(sentences(100), speakers), seed=0, by_speaker=True)
@@ -198,19 +191,28 @@ def test_no_split_is_empty_where_there_are_groups_enough():
 @pytest.mark.parametrize(
     ("utterances", "options", "says"),
     [
-        (table(sentences(2)), {}, r"2 different sentences cannot fill 3 splits"),
-        (table(["ایک"] * 50), {}, r"1 different sentences cannot fill 3 splits"),
+        (
+            table(sentences(2)),
+            {},
+            r"2 different sentences cannot fill the 3 splits train, validation, test; record more",
+        ),
+        (table(["ایک"] * 50), {}, r"1 different sentence cannot fill the 3 splits"),
         (table([]), {}, r"0 different sentences"),
+        (
+            table(sentences(5), recording=["x"] * 4 + ["y"]),
+            {},
+            r"5 different sentences share recordings, so that only 2 of the 3 groups needed stand apart; record more",
+        ),
         (table(sentences(50)), {"by_speaker": True}, r"no speaker is known"),
         (
             table(sentences(50), ["آمنہ"] * 30 + ["بلال"] * 20),
             {"by_speaker": True},
-            r"2 speakers \(آمنہ: 30, بلال: 20\) cannot fill 3 splits; set split_by_speaker to false, or",
+            r"2 speakers \(آمنہ: 30, بلال: 20\) cannot fill the 3 splits .*; set split_by_speaker to false$",
         ),
         (
             table(sentences(10) * 5, [f"s{i // 10}" for i in range(50)]),
             {"by_speaker": True},
-            r"5 speakers \(s0: 10.*share sentences, so that only 1 of the 3 groups .*; set split_by_speaker to false",
+            r"5 speakers \(s0: 10.*share sentences or recordings, so that only 1 .*; set split_by_speaker to false$",
         ),
     ],
 )
@@ -219,10 +221,26 @@ def test_too_few_groups_are_an_error_with_counts_and_a_fix(utterances, options, 
         split_utterances(utterances, seed=0, **options)
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (-0.1, 0.1), (0.1, 1.0)])
-def test_shares_must_leave_something_to_train_on(shares):
-    with pytest.raises(ValueError, match="leave nothing for train"):
+@pytest.mark.parametrize(
+    ("shares", "says"),
+    [
+        ((0.5, 0.5), "leave nothing for train; lower them"),
+        ((0.1, 1.0), "leave nothing for train"),
+        ((0, 0.1), "validation_share is 0 and test_share 0.1; give each more than 0: the checkpoint is chosen by"),
+        ((0.1, 0.0), "test_share 0; give each more than 0"),
+        ((-0.1, 0.1), "give each more than 0"),
+    ],
+)
+def test_shares_must_leave_something_to_choose_to_measure_and_to_train_on(shares, says):
+    with pytest.raises(ValueError, match=says):
         split_utterances(table(sentences(10)), seed=0, validation=shares[0], test=shares[1])
+
+
+@pytest.mark.parametrize("count", [3, 4, 10, 11, 40])
+@pytest.mark.parametrize("shares", [(0.001, 0.001), (0.1, 0.2), (0.45, 0.5)])
+def test_no_split_is_empty_however_small_corpus_and_shares(count, shares):
+    split = split_utterances(table(sentences(count)), seed=1, validation=shares[0], test=shares[1])
+    assert set(split) == set(SPLITS)
 
 
 def test_chosen_sizes_are_the_closest_there_are():

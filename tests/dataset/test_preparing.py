@@ -19,7 +19,7 @@ import soxr
 
 from asr_helpers.dataset import shards
 from asr_helpers.dataset.collator import Collator
-from asr_helpers.dataset.preparing import prepare_dataset
+from asr_helpers.dataset.preparing import prepare_dataset, require_all_splits
 from asr_helpers.dataset.reading import Utterances, load_prepared
 from asr_helpers.model.frames import ctc_frames_needed, output_frames
 
@@ -204,6 +204,11 @@ def test_a_split_that_loses_everything_is_empty_and_can_be_opened(tmp_path):
     dataset, left_out = prepare(utterances, tmp_path, tmp_path / "dataset")
     assert {split: len(rows) for split, rows in dataset.items()} == {"train": 8, "validation": 0, "test": 0}
     assert len(left_out) == 2 and dataset["test"].features == dataset["train"].features
+    says = (
+        r"left for validation and test: 2 utterances left out \(.*no text: 1.*\); mend those .*or run notebook 01 with"
+    )
+    with pytest.raises(ValueError, match=says):
+        require_all_splits(dataset, left_out)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_beam_search_writes_only_words_of_its_text(trained, recordings, tmp_path
     folder, _, processor = trained
     alphabet = Alphabet.of(processor.tokenizer)
     texts = ["اب تپ", "پاپ باٹ", "ٹاٹ"]
-    arpa = write_language_model(texts, tmp_path, unit="word", alphabet=alphabet, references=[])
+    arpa = write_language_model(texts, tmp_path, unit="word", alphabet=alphabet)
     BeamSearch(arpa, alphabet, weights=Weights(1.0, 2.0)).save_weights()
     output = io.StringIO()
     assert transcribe_files(folder, [recordings / "long.flac"], language_model=arpa, output=output) == 0
@@ -131,6 +131,17 @@ def test_every_format_is_written_to_a_folder(form, suffix, trained, recordings, 
         assert content["words"][0] == pytest.approx(
             {"word": word.text, "start": word.start, "end": word.end, "confidence": word.confidence}
         )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_recording_whose_name_is_as_long_as_names_can_be_gets_its_file(form, trained, recordings, tmp_path):
+    files = [tmp_path / f"{'گھر' * 41}{last}.wav" for last in "ab"]  # 251 bytes
+    for file in files:
+        file.write_bytes((recordings / "short.wav").read_bytes())
+    assert transcribe_files(trained[0], files, format=form, out=tmp_path / "out") == 0
+    written = [path.name for path in (tmp_path / "out").iterdir()]
+    assert len(written) == 2
+    assert all(name.startswith("گھر" * 30) and name.endswith(FORMATS[form]) for name in written)
 
 
 def test_one_recording_prints_its_text_and_several_their_names_too(trained, recordings):

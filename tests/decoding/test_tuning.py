@@ -30,8 +30,7 @@ def searches(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lm")
     units = ("character", "word")
     return [
-        BeamSearch(write_language_model(REFERENCES, folder, unit=unit, alphabet=ALPHABET, references=[]), ALPHABET)
-        for unit in units
+        BeamSearch(write_language_model(REFERENCES, folder, unit=unit, alphabet=ALPHABET), ALPHABET) for unit in units
     ]
 
 

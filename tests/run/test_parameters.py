@@ -57,7 +57,10 @@ REFUSED = {
     "batch_size: 8.0": "batch_size is '8.0'; it takes a whole number, such as 8",
     "batch_size: 0": "batch_size is 0; it can be 1 or more",
     "batch_size: true": "batch_size is 'true'; it takes a whole number",
-    "test_share: 20": "test_share is 20.0; it can be 0 to 1",
+    "test_share: 20": "test_share is 20.0; it can be 0.001 to 0.9",
+    "test_share: 0": "test_share is 0.0; it can be 0.001 to 0.9",
+    "validation_share: 0.0": "validation_share is 0.0; it can be 0.001 to 0.9",
+    "validation_share: 1": "validation_share is 1.0; it can be",
     "test_share: 20%": "test_share is '20%'; it takes a number",
     "resume: 1": "resume is '1'; it takes true or false, such as true",
     "precision: fp8": "precision is 'fp8'; it can be auto, bf16, fp16, fp32",
@@ -115,6 +118,7 @@ LINE = {
     "corpus=!!binary aGk=": {"corpus": "!!binary aGk="},  # on the command line text is text
     "data_name=a=b": {"data_name": "a=b"},
     "corpus=": {"corpus": ""},
+    "language_model=": {"language_model": ""},  # off
 }
 
 
@@ -265,7 +269,7 @@ def test_nothing_runs_before_all_are_checked(tmp_path, monkeypatch):
     make_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runner, "_execute", execute)
-    for bad in ({"epochs": "three"}, {"corpus": b"x"}, {"test_share": 3}):
+    for bad in ({"epochs": "three"}, {"corpus": b"x"}, {"test_share": 3}, {"language_model": "no.txt"}):
         with pytest.raises(ParameterError):
             run_project(tmp_path, **bad)
     assert not (tmp_path / "ran.txt").exists() and not (tmp_path / "runs").exists()

@@ -10,7 +10,7 @@ from little_project import body, execute, make_project, run_project, write_noteb
 
 from asr_helpers.__main__ import main
 from asr_helpers.run import manifest, runner
-from asr_helpers.run.manifest import BrokenRecord
+from asr_helpers.run.manifest import BrokenRecord, Manifest
 from asr_helpers.run.parameters import ParameterError
 from asr_helpers.run.places import NOTEBOOKS
 
@@ -129,6 +129,66 @@ def test_another_text_for_the_language_model(project, capsys):
     (project / "lines.txt").write_text("دو")
     assert run_project(project, language_model="lines.txt") == ["05"]
     assert "lines.txt changed since 05" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "there is no such file"),
+        (b"\xff\xfeab", "byte 0 is not UTF-8"),
+        (b"\xef\xbb\xbf \n\n", "it holds no text"),
+    ],
+)
+def test_a_text_that_no_language_model_can_learn_from_is_refused_before_anything_runs(project, content, why):
+    file = project / "my lines.txt"
+    if content is not None:
+        file.write_bytes(content)
+    says = rf"language_model 'my lines\.txt' cannot be read \({why}\); give train, a UTF-8 text file, or nothing"
+    with pytest.raises(ParameterError, match=says):
+        run_project(project, language_model="my lines.txt")
+    assert not (project / "ran.txt").exists() and not (project / "runs").exists()
+    with pytest.raises(ParameterError, match="'data' cannot be read"):
+        run_project(project, language_model="data")
+    assert run_project(project, language_model="my lines.txt", until="04") == ALL[:4], "it is notebook 05 that reads it"
+
+
+def test_without_the_package_for_beam_search_it_is_said_at_the_start(project, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "find_spec", lambda name: None)
+    assert run_project(project, language_model="train") == ALL
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("without the language model, since beam search needs the package flashlight-text")
+    run_project(project)
+    assert "flashlight" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "utterances", "says"),
+    [
+        (
+            0.125,
+            0.5,
+            4,
+            ["WER 25.0% (12.5% to 50.0%), CER 25.0% (12.5% to 50.0%) with 95 % intervals,", "on 4 test utt"],
+        ),
+        (
+            float("nan"),
+            float("nan"),
+            1,
+            ["WER 25.0%, CER 25.0% (too few for intervals),", "on 1 test utterance of mine"],
+        ),
+    ],
+)
+def test_the_last_lines_say_an_interval_where_there_is_one(project, low, high, utterances, says):
+    run_project(project)
+    scores = [
+        {"text": "normalised", "by": "utterance", "unit": unit, "value": 0.25, "low": low, "high": high}
+        for unit in ("word", "character")
+    ]
+    run = runner.open_run("runs/a")
+    run.write_json("metrics", {"scores": scores, "utterances": utterances, "data": "mine"})
+    Manifest(run.folder).forget("05")
+    lines = runner.summary(run).splitlines()
+    assert lines[0] == says[0] and says[1] in lines[1]
 
 
 def test_another_parameter(project, capsys):

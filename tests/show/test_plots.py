@@ -102,7 +102,10 @@ def test_histogram_counts_every_finite_value_and_marks_the_median(ax):
     assert ax.lines[0].get_xdata()[0] == 2
 
 
-@pytest.mark.parametrize("values", [[], [np.nan], [3.0], [1.0] * 5, [0.1] * 1_000 + [1e6]])
+@pytest.mark.parametrize(
+    "values",
+    [[], [np.nan], [3.0], [1.0] * 5, [0.1] * 1_000 + [1e6], [0.3, 0.1 + 0.2], [12.5, np.nextafter(12.5, 13)] * 9],
+)
 def test_awkward_histograms(ax, values):
     plots.histogram(values, ax, xlabel="x")
     assert len(ax.patches) <= 61
@@ -146,6 +149,7 @@ def test_slices_show_value_interval_and_count(ax):
     assert [t.get_text() for t in ax.get_yticklabels()] == ["\u200ea  (n = 5)", "\u200eb  (n = 1,200)"]
     segments = ax.collections[0].get_segments()
     assert np.allclose(segments[0][:, 0], [10, 50])
+    assert not np.isfinite(segments[1]).any(), "no interval is no bar, not one of no length"
 
 
 @pytest.mark.parametrize("clock", [FrameClock(320, 400), FrameClock(320, 880), FrameClock(160, 400)])

@@ -34,6 +34,14 @@ def test_the_verdict_says_rate_interval_and_data():
     assert "Nothing usable" in verdict(wer=1.2, low=1.1, high=1.3, utterances=3, data="x")
 
 
+@pytest.mark.parametrize(("utterances", "few"), [(1, "1 utterance"), (3, "3 utterances")])
+def test_the_verdict_on_few_utterances_claims_no_interval(utterances, few):
+    nan = float("nan")
+    said = verdict(wer=0.0, low=nan, high=nan, utterances=utterances, data="x").replace("\u00a0", " ")
+    assert f"WER 0.0 % (no interval: {few} cannot say how far others would be from it)" in said
+    assert said.endswith(f"measured on {utterances} test utterance{'s' * (utterances > 1)} of x.")
+
+
 def test_the_verdict_comes_before_everything_else():
     markup = page(table(pd.DataFrame({"x": [1]})), facts={"model": "m"})
     assert markup.index(VERDICT) < markup.index("<dl>") < markup.index("<h2") < markup.index("<table")

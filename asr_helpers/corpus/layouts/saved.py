@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from asr_helpers.audio.files import suffix_of_bytes
 from asr_helpers.saved_folder import saved_files
-from asr_helpers.storage import require_free_space, write_bytes, write_json
+from asr_helpers.storage import fitting_name, require_free_space, write_bytes, write_json
 from asr_helpers.wording import listed
 
 from ..problems import ERROR, CorpusError, Problem
@@ -30,6 +30,8 @@ __all__ = ["SAVED", "looks_like_hub_id"]
 HUB_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+(?::[\w.-]+)?", re.ASCII)
 
 UNSAFE = re.compile(r"[^\w.-]+")  # in a file name
+
+LONGEST_STEM = 200  # bytes of a file name; a number and a suffix come behind it
 
 CACHE = "~/.cache/asr_helpers/corpora"  # where recordings are written unless cache_dir says
 
@@ -200,6 +202,7 @@ def _write_recordings(
         path, data, name = example[audio].get("path") or "", _bytes_of(example[audio], allowed), ""
         if data:
             stem = UNSAFE.sub("_", PurePosixPath(path).stem).strip(".") or f"{number:06d}"
+            stem = fitting_name(stem, LONGEST_STEM)
             stem = stem if stem.casefold() not in taken else f"{stem}-{number:06d}"
             taken.add(stem.casefold())
             name = stem + (suffix_of_bytes(data[:16]) or PurePosixPath(path).suffix)

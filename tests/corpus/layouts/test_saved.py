@@ -57,6 +57,14 @@ def test_a_saved_dataset_becomes_files(tmp_path):
     assert corpus.root.parent == tmp_path / "cache"
 
 
+def test_stored_paths_as_long_as_they_like_become_files(tmp_path):
+    audio = [{"bytes": encoded(i), "path": f"{'گھر' * 100}{i}.wav"} for i in range(3)]
+    dataset(audio).save_to_disk(tmp_path / "saved")
+    corpus = read_corpus(tmp_path / "saved", cache_dir=tmp_path / "cache")
+    assert corpus.problems == [] and corpus.rows["audio"].nunique() == 3
+    assert [(corpus.root / name).read_bytes() for name in corpus.rows["audio"]] == [each["bytes"] for each in audio]
+
+
 def test_further_columns_are_kept_classes_by_name_and_what_is_nested_is_said(tmp_path):
     audio = [{"bytes": encoded(i), "path": f"{i}.wav"} for i in range(3)]
     rows = undecoded(audio, text=LINES[:3], path=["p0", "p1", "p2"])
