@@ -31,7 +31,7 @@ ATTACKS = {
     "entity": f"&lt;script&gt;{FLAG}&lt;/script&gt;",
     "formula": "$x^{$",
     "LaTeX": r"\input{/etc/passwd} $$\href{javascript:alert(1)}{x}$$",
-    "cell": "=cmd|' /C calc'!A0",
+    "cell": "=cmd('/C calc')!A0",
     "template": "{{7*7}} {%x%} {pm} ${7*7}",
     "format": "%s%n%(x)s {0!r}",
     "path": "../../x",

@@ -288,4 +288,5 @@ def _cost(trainer: CTCTrainer) -> Iterator[Check]:
     needed = STATE * weights * (config.checkpoints + 1)
     free = psutil.disk_usage(trainer.args.output_dir).free
     said = f"{size(needed)} for {config.checkpoints} checkpoints and one being written, {size(free)} free"
-    yield Check("disk", said, "free some space, or choose a run folder elsewhere" if needed > free else "", ERROR)
+    fix = f"free some space for {trainer.args.output_dir}, or choose a run folder elsewhere"
+    yield Check("disk", said, fix if needed > free else "", ERROR)
