@@ -71,6 +71,18 @@ def test_a_parameter_of_several_notebooks_has_one_default():
     assert {line.split(":")[0] for line in lines[0] & lines[1]} >= {"run_folder", "language", "digits"}
 
 
+@pytest.mark.parametrize(("book", "asks"), [(BOOKS[0], "find_writing"), (BOOKS[1], "language"), (BOOKS[4], "language")])
+def test_the_language_that_was_found_is_used_and_not_the_word_auto(book, asks):
+    """The parameters say what to look for; what was found has names of its own."""
+    for cell in code(nbformat.read(book, 4)):
+        if "parameters" not in cell.metadata.get("tags", []):
+            tree = ast.parse(cell.source)
+            calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith(f".{asks}")]
+            asked = {id(n) for call in calls for n in ast.walk(call)}
+            used = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in ("language", "script")]
+            assert all(id(n) in asked for n in used), f"{book.stem}, cell {cell['id']} uses the parameter itself"
+
+
 def test_every_code_cell_is_introduced_and_short(any_book):
     for cell in code(any_book):
         lines = [line for line in cell.source.splitlines() if line.strip()]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import unicodedata
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from asr_helpers.text.detection import likeliest_code_page
 from asr_helpers.text.languages import code_pages
-from asr_helpers.text.sentences import script_of
 from asr_helpers.wording import listed, quoted, size
 
 from .problems import ERROR, WARNING, CorpusError, Problem
@@ -183,7 +182,7 @@ def _decode_utf8(data: bytes, name: str) -> tuple[str, list[Problem]]:
         f"{name}, line {number}: byte 0x{data[first.start]:02X} (at {first.start} in the file) is not UTF-8; "
         f"{len(bad)} of {len(lines)} lines are not"
     )
-    page = _likeliest_code_page(b"\n".join(bad)[:SAMPLE])
+    page = likeliest_code_page(b"\n".join(bad)[:SAMPLE])
     sample = ""
     if page is not None:
         line = quoted(lines[number - 1][:SAMPLE].decode(page, errors="replace"))
@@ -205,27 +204,3 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _likeliest_code_page(data: bytes) -> str | None:
-    """Choose the code page under which most words keep to one script: a wrong one mixes scripts within words."""
-    best, chosen = 0.0, None
-    for page in code_pages():
-        try:
-            share = _one_script(data.decode(page))
-        except UnicodeDecodeError:
-            continue
-        if share > best:
-            best, chosen = share, page
-    return chosen
-
-
-def _one_script(text: str) -> float:
-    """Give the share of words with letters of one script only, no control character and no mark before a letter."""
-    good = total = 0
-    for word in text.split():
-        kinds = [unicodedata.category(c) for c in word]
-        scripts = {script_of(c) for c in word} - {""}
-        total += bool(scripts)
-        good += len(scripts) == 1 and kinds[0][0] != "M" and "Cc" not in kinds
-    return good / total if total else 0.0

@@ -155,6 +155,23 @@ class Run:
                     f"give both the same {name}, and run {NOTEBOOKS[notebook]} again if it is the other that is right"
                 )
 
+    def language(self, given: str = "auto") -> str:
+        """The language of the run's corpus, which notebook 01 found out or was given.
+
+        Args:
+            given: What this notebook's parameter says: ``"auto"``, or the same language.
+
+        Raises:
+            ValueError: Another language is given; names both, and the fix.
+        """
+        found = self.read_json("corpus")["language"]
+        if given not in ("auto", found):
+            raise ValueError(
+                f"language is {given!r} here, and notebook {NOTEBOOKS['01']} took {found!r}: give both the same "
+                f"language, or this one 'auto', and run {NOTEBOOKS['01']} again if it is {given!r} that is right"
+            )
+        return found
+
     def record(
         self,
         notebook: str,

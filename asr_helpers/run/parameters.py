@@ -18,6 +18,8 @@ from typing import Any
 import yaml
 
 from asr_helpers.corpus.reading import LAYOUTS
+from asr_helpers.text.languages import LANGUAGES
+from asr_helpers.text.normaliser import OPTIONS
 
 from .fingerprints import code_cells
 from .places import NOTEBOOKS, repository
@@ -55,6 +57,8 @@ RANGES = {
 # parameter → the words it takes
 CHOICES = {
     "layout": ("auto", *LAYOUTS),
+    "language": ("auto", *LANGUAGES),
+    "digits": OPTIONS["digits"],
     "on_error": ("stop", "drop"),
     "precision": ("auto", "bf16", "fp16", "fp32"),
 }

@@ -25,6 +25,7 @@ PACKAGES = {
     "soxr": "resampling",
     "numpy": "the draws of batches, of trial weights and of intervals",
     "pandas": "sorting, grouping and quantiles of the tables of errors",
+    "num2words": "numbers in transcripts, as words",
     "rapidfuzz": "alignments, from which errors are counted",
     "flashlight-text": "beam search",
 }

@@ -93,24 +93,28 @@ def _failure(error: Exception) -> Fragment:
     return Fragment(element("p", mark + " " + escape(text), class_="note"), f"this could not be shown: {text}")
 
 
-def verdict(*, wer: float, low: float, high: float, utterances: int, data: str, level: float = 0.95) -> str:
+def verdict(
+    *, wer: float, low: float, high: float, utterances: int, data: str, unit: str = "word", level: float = 0.95
+) -> str:
     """Say in one sentence how good the model is: rate, interval, on what.
 
     Args:
-        wer: Word error rate, a fraction.
+        wer: Word error rate, a fraction; of characters, where these are the unit.
         low: Lower end of its interval; NaN where too few utterances were measured for one.
         high: Upper end.
         utterances: How many it was measured on.
         data: What they are, e.g. ``"the sample corpus (synthetic speech)"``.
+        unit: ``"word"``, or ``"character"`` for a script that leaves no space between words.
         level: Share of such intervals that hold the true rate.
     """
-    plainly = f"Of 100 words about {100 * wer:.0f} are wrong: " if wer < 1 else "Nothing usable yet: "
+    rate = {"word": "WER", "character": "CER"}[unit]
+    plainly = f"Of 100 {unit}s about {100 * wer:.0f} are wrong: " if wer < 1 else "Nothing usable yet: "
     if math.isnan(low):
         span = f"no interval: {counted(utterances, 'utterance')} cannot say how far others would be from it"
     else:
         span = f"{100 * level:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %"
     sentence = (
-        f"{plainly}WER {100 * wer:.1f} % ({span}), measured on {counted(utterances, 'test utterance')} of {data}."
+        f"{plainly}{rate} {100 * wer:.1f} % ({span}), measured on {counted(utterances, 'test utterance')} of {data}."
     )
     return sentence.replace(" %", "\u00a0%")  # a number and its unit stay on one line
 

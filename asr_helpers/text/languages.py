@@ -1,207 +1,51 @@
-"""All that is known of a language, in one record: letters, digits, number words, sounds, script, code pages."""
+"""The languages that are known, a record each: letters, frequent words, digits, sounds, script, code pages."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import unicodedata
 
-__all__ = ["LANGUAGES", "Language", "SoundClass", "code_pages", "language_of"]
+from .language import ANY_RULES, Language, SoundClass
+from .numerals import ordinals_of, persian_words, urdu_words, words_of
 
-
-@dataclass(frozen=True)
-class SoundClass:
-    """Letters that write one sound.
-
-    Attributes:
-        name: Short name.
-        letters: The letters; unless `rules` says otherwise, all fold to the first.
-        sound: The sound, in IPA.
-        example: Two words that sound the same.
-        rules: Pairs of a regular expression and what it becomes, applied in order.
-    """
-
-    name: str
-    letters: str
-    sound: str
-    example: str
-    rules: tuple[tuple[str, str], ...] = ()
-
-    def fold(self, text: str) -> str:
-        """Spell the sound in one way throughout."""
-        for pattern, into in self.rules or ((f"[{self.letters[1:]}]", self.letters[0]),):
-            text = re.sub(pattern, into, text)
-        return text
-
+__all__ = ["LANGUAGES", "code_pages", "language_of"]
 
 S = SoundClass("s", "سصث", "s", "ثواب صواب")
 
 Z = SoundClass("z", "زذضظ", "z", "گزار گذار")
 
-# What Arabic, Persian and Pashto keyboards put in place of letters that Urdu and Persian share.
-LOOK_ALIKES = {
-    "ي": "ی", "ى": "ی", "ې": "ی", "ك": "ک", "ڪ": "ک",
-    "أ": "ا", "إ": "ا", "ٱ": "ا", "ٲ": "ا", "ٳ": "ا", "ٵ": "ا", "ٶ": "ؤ", "ٸ": "ئ", "ٴ": "",
-}  # fmt: skip
+# What keyboards of other languages put in place of letters that Urdu and Persian share.
+ALEFS = {"أ": "ا", "إ": "ا", "ٱ": "ا", "ٲ": "ا", "ٳ": "ا", "ٵ": "ا"}
+HAMZAS = {"ٶ": "ؤ", "ٸ": "ئ", "ٴ": ""}
+LOOK_ALIKES = {"ي": "ی", "ى": "ی", "ې": "ی", "ك": "ک", "ڪ": "ک", **ALEFS, **HAMZAS}
+URDU_LOOK_ALIKES = LOOK_ALIKES | {"ه": "ہ", "ە": "ہ", "ۀ": "ۂ", "ة": "ۃ", "ۓ": "ئے"}
+HEHS = {"ہ": "ه", "ە": "ه", "ھ": "ه"}
 
-# Every Urdu numeral up to 99 is a word of its own. Where two spellings are current, the one that a spelling
-# guide recommends: ی in 51, 81, 91; ن in 33, 34, 35, 37, 45, 47, 65.
-# Source: https://urdudarasgah.blogspot.com/2022/10/urdunoname.html
-URDU_BELOW_HUNDRED = tuple(
-    """
-    صفر ایک دو تین چار پانچ چھ سات آٹھ نو
-    دس گیارہ بارہ تیرہ چودہ پندرہ سولہ سترہ اٹھارہ انیس
-    بیس اکیس بائیس تئیس چوبیس پچیس چھبیس ستائیس اٹھائیس انتیس
-    تیس اکتیس بتیس تینتیس چونتیس پینتیس چھتیس سینتیس اڑتیس انتالیس
-    چالیس اکتالیس بیالیس تینتالیس چوالیس پینتالیس چھیالیس سینتالیس اڑتالیس انچاس
-    پچاس اکیاون باون ترپن چون پچپن چھپن ستاون اٹھاون انسٹھ
-    ساٹھ اکسٹھ باسٹھ ترسٹھ چونسٹھ پینسٹھ چھیاسٹھ سڑسٹھ اڑسٹھ انہتر
-    ستر اکہتر بہتر تہتر چوہتر پچھتر چھہتر ستتر اٹھہتر اناسی
-    اسی اکیاسی بیاسی تراسی چوراسی پچاسی چھیاسی ستاسی اٹھاسی نواسی
-    نوے اکیانوے بانوے ترانوے چورانوے پچانوے چھیانوے ستانوے اٹھانوے ننانوے
-    """.split()  # noqa: SIM905 - a table is easier to check than a list
-)
+# A vowel sign of two parts typed as two, the second with or without a tone mark before it; an abbreviation's sign.
+THAI_LOOK_ALIKES = {
+    "เเ": "แ",
+    "ฯ": "",
+    **{f"\u0e4d{tone}\u0e32": f"{tone}\u0e33" for tone in ("", *"\u0e48\u0e49\u0e4a\u0e4b")},
+}
 
-URDU_SCALES = (
-    (10**11, "کھرب"), (10**9, "ارب"), (10**7, "کروڑ"), (10**5, "لاکھ"), (10**3, "ہزار"), (10**2, "سو"),
-)  # fmt: skip
+ARABIC_DIGITS, EASTERN_DIGITS = "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹"
 
-PERSIAN_BELOW_TWENTY = tuple(
-    """
-    صفر یک دو سه چهار پنج شش هفت هشت نه
-    ده یازده دوازده سیزده چهارده پانزده شانزده هفده هجده نوزده
-    """.split()  # noqa: SIM905 - a table is easier to check than a list
-)
+URDU_LETTERS = "اآبپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوؤہھۂۃءیئے"
 
-PERSIAN_TENS = tuple("بیست سی چهل پنجاه شصت هفتاد هشتاد نود".split())  # noqa: SIM905
+AZ = "abcdefghijklmnopqrstuvwxyz"
 
-PERSIAN_HUNDREDS = tuple("صد دویست سیصد چهارصد پانصد ششصد هفتصد هشتصد نهصد".split())  # noqa: SIM905
-
-PERSIAN_SCALES = ((10**9, "میلیارد"), (10**6, "میلیون"), (10**3, "هزار"))
-
-
-def _urdu_words(number: int) -> list[str]:
-    """Say a whole number up to `LARGEST` in Urdu, on the South Asian scale (ہزار، لاکھ، کروڑ، ارب، کھرب).
-
-    1100 to 1999 are counted in hundreds (انیس سو سینتالیس), as years and prices are usually read.
-    """
-    if number < 100:
-        return [URDU_BELOW_HUNDRED[number]]
-    scale, name = next(s for s in URDU_SCALES if number >= s[0])
-    if 1100 <= number < 2000:
-        scale, name = 100, "سو"
-    many, rest = divmod(number, scale)
-    return [*_urdu_words(many), name, *(_urdu_words(rest) if rest else [])]
-
-
-def _persian_words(number: int) -> list[str]:
-    """Say a whole number up to `LARGEST` in Persian, its parts joined by و."""
-    if number < 20:
-        return [PERSIAN_BELOW_TWENTY[number]]
-    if number < 1000:
-        size, names = (10, PERSIAN_TENS) if number < 100 else (100, PERSIAN_HUNDREDS)
-        many, rest = divmod(number, size)
-        said = [names[many - (2 if size == 10 else 1)]]
-    else:
-        scale, name = next(s for s in PERSIAN_SCALES if number >= s[0])
-        many, rest = divmod(number, scale)
-        said = [name] if number // 1000 == 1 else [*_persian_words(many), name]
-    return [*said, "و", *_persian_words(rest)] if rest else said
-
-
-LARGEST = 10**13 - 1  # 99 kharab 99 arab …: longer digit strings are codes, read digit by digit
-
-ANY_RULES = frozenset({"compose", "spaces"})  # names of rules of the normaliser, which knows their order
+TONES = ("", "\u0300", "\u0301", "\u0303", "\u0309", "\u0323")
 
 ARABIC_RULES = ANY_RULES | {
-    "presentation_forms", "unseen", "tatweel", "harakat", "superscript_alef", "letters", "stray_marks", "zwnj",
-    "digits", "latin", "punctuation",
+    "tatweel", "harakat", "superscript_alef", "letters", "stray_marks", "latin",
 }  # fmt: skip
 
 ARABIC_PAGES = {"cp1256": "Windows-1256 (Arabic)", "iso8859-6": "ISO 8859-6 (Arabic)"}
 
+CYRILLIC_PAGES = {"cp1251": "Windows-1251 (Cyrillic)", "koi8-r": "KOI8-R (Cyrillic)"}
 
-@dataclass(frozen=True, eq=False)
-class Language:
-    """One language; to add one is to add its record here, and a test.
+WESTERN_PAGES = {"cp1252": "Windows-1252 (Western)"}
 
-    Attributes:
-        code: BCP 47 tag, as parameters and HTML's ``lang`` take it; ``"none"`` for a language that is not known here.
-        name: Its English name.
-        script: Script of its transcripts, as Unicode's names begin (``"arabic"``, ``"latin"``); ``""``: any.
-        font: How running text is set: ``"nastaliq"``, ``"naskh"``, or ``""`` as the page is.
-        voice: What espeak-ng calls its voice; ``""`` where nothing is spoken.
-        letters: Every letter that normalised transcripts may have, foreign words apart; ``""``: not known.
-        look_alikes: What other keyboards put in place of its letters → its letters.
-        digits: Its ten digits from 0, for transcripts that keep numbers in figures.
-        say: Says a whole number up to `LARGEST` as words.
-        percent: The word for the percent sign.
-        decimal_point: The word between a whole number and its decimals.
-        ordinals: Endings that are written right after a number and belong to its word.
-        zwnj: What becomes of a zero-width non-joiner unless one says otherwise; see `Normaliser`.
-        rules: Names of the normaliser's rules that run.
-        sounds: Classes of letters that write one sound.
-        code_pages: Encodings other than UTF-8 in which its texts lie about, likeliest first → what people call them.
-    """
-
-    code: str
-    name: str
-    script: str = ""
-    font: str = ""
-    voice: str = ""
-    letters: str = ""
-    look_alikes: Mapping[str, str] = field(default_factory=dict)
-    digits: str = "0123456789"
-    say: Callable[[int], list[str]] | None = None
-    percent: str = ""
-    decimal_point: str = ""
-    ordinals: tuple[str, ...] = ()
-    zwnj: str = "space"
-    rules: frozenset[str] = ANY_RULES
-    sounds: tuple[SoundClass, ...] = ()
-    code_pages: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def tag(self) -> str:
-        """The value of HTML's ``lang``: ``"und"`` where the language is not known."""
-        return "und" if self.code == "none" else self.code
-
-    def fold(self, text: str, *, only: str | None = None) -> str:
-        """Spell every sound of a normalised text in one way: two texts that fold alike sound alike.
-
-        Args:
-            text: Normalised text.
-            only: Name of the one class to fold; all by default.
-        """
-        for sound in self.sounds:
-            if only in (None, sound.name):
-                text = sound.fold(text)
-        return text
-
-    def say_number(self, digits: str) -> str:
-        """Write out a string of digits (any script's) with at most one decimal point as words.
-
-        Three digits or more with a leading zero, or a number past `LARGEST`, are a code (a telephone number):
-        they are read digit by digit, and so are the digits after a decimal point.
-
-        Args:
-            digits: Decimal digits, optionally with one ``.`` or ``٫`` between them.
-
-        Returns:
-            Words separated by single spaces.
-
-        Raises:
-            ValueError: The language's number words are not known.
-        """
-        if self.say is None:
-            raise ValueError(f"the number words of {self.name} are not known; use digits 'keep'")
-        whole, _, fraction = digits.replace("٫", ".").partition(".")
-        code = (len(whole) > 2 and int(whole[0]) == 0) or int(whole) > LARGEST
-        said = [word for d in whole for word in self.say(int(d))] if code else self.say(int(whole))
-        if fraction:
-            said += [self.decimal_point, *(word for d in fraction for word in self.say(int(d)))]
-        return " ".join(said)
-
+CHINESE_PAGES = {"gb18030": "GB 18030 (Chinese)", "big5": "Big5 (Chinese)"}
 
 URDU = Language(
     code="ur",
@@ -209,11 +53,12 @@ URDU = Language(
     script="arabic",
     font="nastaliq",
     voice="ur",
-    letters="اآبپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوؤہھۂۃءیئے",
-    look_alikes=LOOK_ALIKES | {"ه": "ہ", "ە": "ہ", "ۀ": "ۂ", "ة": "ۃ", "ۓ": "ئے"},
-    digits="۰۱۲۳۴۵۶۷۸۹",
-    say=_urdu_words,
-    percent="فیصد",
+    letters=URDU_LETTERS,
+    words="ہے کے میں کی سے اور کا کو نے یہ ہیں وہ پر ایک نہیں تھا تھی بھی کہ ہو گیا رہا دو تین چار پانچ",
+    look_alikes=URDU_LOOK_ALIKES,
+    digits=EASTERN_DIGITS,
+    say=urdu_words,
+    percent="{} فیصد",
     decimal_point="اعشاریہ",
     ordinals=("واں", "ویں", "وں"),
     zwnj="seen",
@@ -237,11 +82,13 @@ PERSIAN = Language(
     script="arabic",
     font="naskh",
     letters="اآبپتثجچحخدذرزژسشصضطظعغفقکگلمنوؤهۀءیئ",
-    look_alikes=LOOK_ALIKES | {"ہ": "ه", "ە": "ه", "ھ": "ه", "ة": "ه", "ۃ": "ه", "ۂ": "ۀ"},
-    digits="۰۱۲۳۴۵۶۷۸۹",
-    say=_persian_words,
-    percent="درصد",
+    words="است در به از که را این با برای آن بود شد می های یک تا هم خود کرد شما",
+    look_alikes=LOOK_ALIKES | HEHS | {"ة": "ه", "ۃ": "ه", "ۂ": "ۀ"},
+    digits=EASTERN_DIGITS,
+    say=persian_words,
+    percent="{} درصد",
     decimal_point="ممیز",
+    zwnj="space",
     rules=ARABIC_RULES,
     sounds=(
         S,
@@ -253,13 +100,222 @@ PERSIAN = Language(
     code_pages=ARABIC_PAGES,
 )
 
+ARABIC = Language(
+    code="ar",
+    name="Arabic",
+    script="arabic",
+    font="naskh",
+    letters="ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي",
+    words="في على أن إلى عن هذا هذه التي الذي لا كان هو هي مع قد ذلك لم كل بعد إن",
+    look_alikes={"ی": "ي", "ک": "ك", "ٱ": "ا", **HEHS},
+    digits=ARABIC_DIGITS,
+    say=words_of("ar"),
+    percent="{} بالمئة",
+    decimal_point="فاصلة",
+    zwnj="seen",
+    rules=ARABIC_RULES,
+    code_pages=ARABIC_PAGES,
+)
+
+PASHTO = Language(
+    code="ps",
+    name="Pashto",
+    script="arabic",
+    font="naskh",
+    letters="اآبپتټثجچځڅحخدډذرړزژږسشښصضطظعغفقکګلمنڼوؤهءیېيۍئ",
+    words="په د چې دی ده او کې ته له یې دا څخه شو وي نه سره هم کړي کړ دي",
+    look_alikes={"ك": "ک", "گ": "ګ", "ى": "ی", **HEHS, **ALEFS, **HAMZAS},
+    digits=EASTERN_DIGITS,
+    zwnj="seen",
+    rules=ARABIC_RULES,
+    code_pages=ARABIC_PAGES,
+)
+
+SINDHI = Language(
+    code="sd",
+    name="Sindhi",
+    script="arabic",
+    font="naskh",
+    letters="اآبٻپڀتٿٽٺثجڄڃچڇحخدڌڊڏڍذرڙزژسشصضطظعغفڦقڪکگڳڱلمنڻوؤهھءيئ",
+    words="۾ جي جو جا ۽ آهي آهن ته سان هن ان ڪري هو لاءِ کان تي ڪيو هڪ",
+    look_alikes={"ی": "ي", "ى": "ي", "ك": "ڪ", "ہ": "ه", "ە": "ه", **ALEFS, **HAMZAS},
+    signs="۽۾",
+    digits=ARABIC_DIGITS,
+    zwnj="seen",
+    rules=ARABIC_RULES,
+    code_pages=ARABIC_PAGES,
+)
+
+SHAHMUKHI = Language(
+    code="pa-Arab",
+    name="Punjabi in Arabic letters",
+    script="arabic",
+    font="nastaliq",
+    letters=URDU_LETTERS + "ݨ\u08c7",
+    words="دے دی دا وچ نوں اے تے ایہہ سی ہن کیتا توں نال اوہ وی ایس اوس جیہڑا",
+    look_alikes=URDU_LOOK_ALIKES,
+    digits=EASTERN_DIGITS,
+    zwnj="seen",
+    rules=ARABIC_RULES | {"do_chashmi"},
+    code_pages=ARABIC_PAGES,
+)
+
+GURMUKHI = Language("pa", "Punjabi", script="gurmukhi", digits="੦੧੨੩੪੫੬੭੮੯")
+
+HINDI = Language(
+    "hi",
+    "Hindi",
+    script="devanagari",
+    words="है हैं में और के का को से नहीं यह ने था थी वह हो कि पर एक भी",
+    digits="०१२३४५६७८९",
+)
+
+BENGALI = Language(
+    code="bn",
+    name="Bengali",
+    script="bengali",
+    words="এবং করে আমি আমার তার তাকে থেকে একটি একটা হয় ছিল করা জন্য হয়ে করতে আর করেন হবে",
+    digits="০১২৩৪৫৬৭৮৯",
+    say=words_of("bn"),
+    percent="{} শতাংশ",
+    decimal_point="দশমিক",
+    zwnj="keep",
+)
+
+TAMIL = Language("ta", "Tamil", script="tamil", zwnj="keep")
+
+GERMAN = Language(
+    code="de",
+    name="German",
+    script="latin",
+    letters=AZ + "äöüß",
+    words="der das und ist nicht ich zu ein eine mit sich auf dem auch es sie wird sind für von wir",
+    inside="'",
+    say=words_of("de", years=True),
+    percent="{} Prozent",
+    decimal_point="Komma",
+    point=",",
+    grouping=".\u00a0\u202f",
+    code_pages=WESTERN_PAGES,
+)
+
+FRENCH = Language(
+    code="fr",
+    name="French",
+    script="latin",
+    letters=AZ + "àâæçéèêëîïôœùûüÿ",
+    words="les des et est une dans pour pas je il vous nous sur du au ce avec mais elle le un",
+    inside="'-",
+    say=words_of("fr"),
+    say_ordinal=ordinals_of("fr"),
+    percent="{} pour cent",
+    decimal_point="virgule",
+    point=",",
+    grouping=".\u00a0\u202f",
+    ordinals=("er", "ère", "ème", "e"),
+    code_pages=WESTERN_PAGES,
+)
+
+ENGLISH = Language(
+    code="en",
+    name="English",
+    script="latin",
+    letters=AZ,
+    words="the and of to is that it was for with you have this not are be his they he she i",
+    inside="'",
+    say=words_of("en", years=True),
+    say_ordinal=ordinals_of("en"),
+    percent="{} percent",
+    decimal_point="point",
+    ordinals=("st", "nd", "rd", "th"),
+    code_pages=WESTERN_PAGES,
+)
+
+TURKISH = Language(
+    code="tr",
+    name="Turkish",
+    script="latin",
+    letters="abcçdefgğhıijklmnoöprsştuüvyzâîû",
+    words="bir ve bu için çok ben daha gibi olarak ama değil sonra kadar her olan olduğu ise şey bunu yok çünkü "
+    "şimdi nasıl bütün bana gün kendi iki benim",
+    inside="'",
+    say=words_of("tr"),
+    percent="yüzde {}",
+    decimal_point="virgül",
+    point=",",
+    grouping=".",
+    code_pages={"cp1254": "Windows-1254 (Turkish)"},
+)
+
+VIETNAMESE = Language(
+    code="vi",
+    name="Vietnamese",
+    script="latin",
+    letters="bcdđghklmnpqrstvx"
+    + "".join(unicodedata.normalize("NFC", vowel + tone) for vowel in "aăâeêioôơuưy" for tone in TONES),
+    words="là và của có không một người được cho trong đã với này tôi những đó các ở khi để",
+    say=words_of("vi"),
+    percent="{} phần trăm",
+    decimal_point="phẩy",
+    point=",",
+    grouping=".",
+)
+
+RUSSIAN = Language(
+    code="ru",
+    name="Russian",
+    script="cyrillic",
+    letters="абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+    words="не что я он как это она но они мы вы было его был так если меня уже или для мне есть",
+    inside="-",
+    say=words_of("ru"),
+    percent="{} процентов",
+    decimal_point="запятая",
+    point=",",
+    grouping=".\u00a0\u202f",
+    code_pages=CYRILLIC_PAGES,
+)
+
+THAI = Language(
+    code="th",
+    name="Thai",
+    script="thai",
+    look_alikes=THAI_LOOK_ALIKES,
+    say=words_of("th"),
+    percent="{}เปอร์เซ็นต์",
+    decimal_point="จุด",
+    rules=ANY_RULES | {"letters"},
+    code_pages={"cp874": "Windows-874 (Thai)"},
+)
+
+CHINESE = Language("zh", "Chinese", script="cjk", rules=ANY_RULES | {"east_asian_spaces"}, code_pages=CHINESE_PAGES)
+
+JAPANESE = Language(
+    code="ja",
+    name="Japanese",
+    script="cjk",
+    rules=ANY_RULES | {"east_asian_spaces"},
+    code_pages={"cp932": "Windows-932 (Japanese)"},
+)
+
 ANY = Language(
     code="none",
     name="any language",
-    code_pages={"cp1251": "Windows-1251 (Cyrillic)", "cp1252": "Windows-1252 (Western)"},
+    inside="'·׳״",  # also Catalan's col·lega, Hebrew's abbreviations
+    signs="۽۾၌၍၎၏",
+    digits="",
+    zwnj="keep",
+    rules=ANY_RULES | {"tatweel"},
 )
 
-LANGUAGES = {language.code: language for language in (URDU, PERSIAN, ANY)}
+# In the order in which their code pages are tried: those of Latin letters, which can be anybody's, come last.
+LANGUAGES = {
+    language.code: language
+    for language in (
+        URDU, PERSIAN, ARABIC, PASHTO, SINDHI, SHAHMUKHI, GURMUKHI, HINDI, BENGALI, TAMIL, RUSSIAN, THAI, CHINESE,
+        JAPANESE, GERMAN, FRENCH, ENGLISH, TURKISH, VIETNAMESE, ANY,
+    )
+}  # fmt: skip
 
 
 def language_of(code: str) -> Language:

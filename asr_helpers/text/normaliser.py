@@ -16,12 +16,12 @@ import pandas as pd
 from .languages import language_of
 from .rules import Rule, rules_of
 
-__all__ = ["Normaliser", "code_point", "letters"]
+__all__ = ["OPTIONS", "Normaliser", "code_point", "letters"]
 
 OPTIONS = {
     "digits": ("words", "keep"),
     "harakat": ("remove", "keep"),
-    "zwnj": (None, "seen", "space", "remove"),
+    "zwnj": (None, "seen", "space", "remove", "keep"),
 }
 
 
@@ -36,12 +36,13 @@ class Normaliser:
     joins. Source for spaces in Urdu: Durrani and Hussain, "Urdu Word Segmentation" (2010).
 
     Args:
-        language: Code of a language: ``"ur"``; ``"fa"``, which keeps Persian's ه and makes every ZWNJ a space;
-            ``"none"``, which only composes letters (NFC) and collapses spaces.
-        digits: ``"words"`` writes numbers out as they are read, because that is what the recogniser hears;
-            ``"keep"`` keeps them, in the language's own digits.
+        language: Code of a language, or ``"none"`` for any that has no record: composed small letters (NFC), with
+            their marks, no punctuation.
+        digits: ``"words"`` writes numbers out as they are read, because that is what the recogniser hears, where the
+            language's number words are known; ``"keep"`` keeps them, in the language's own digits.
         harakat: ``"remove"`` or ``"keep"`` the vowel signs, the superscript alef among them.
-        zwnj: ``"seen"``, ``"space"`` or ``"remove"``; None takes the language's default.
+        zwnj: ``"seen"``, ``"space"``, ``"remove"``, or ``"keep"`` where it shapes a letter (beside a virama, between
+            letters that would join); None takes the language's default.
 
     Raises:
         ValueError: An option has a value that does not exist.

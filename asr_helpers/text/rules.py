@@ -10,12 +10,13 @@ Conversion for Urdu Text-to-Speech System" (2004), for Urdu's letters and the co
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .languages import Language
+from .language import Language
 
 __all__ = ["Rule", "rules_of"]
 
@@ -68,20 +69,34 @@ def then(*changes: Change) -> Change:
     return change
 
 
+def where(concerned: Callable[[str], bool], change: Change) -> Change:
+    """A change of the texts that it concerns: few need it, and to ask is quicker."""
+    return lambda text: change(text) if concerned(text) else (text, 0)
+
+
 def characters(*ranges: str) -> str:
     """A character class from ranges of code points such as ``"064B-0652"``."""
     return "[" + "".join("-".join(rf"\U{int(end, 16):08X}" for end in r.split("-")) for r in ranges) + "]"
 
 
-COMPOSE = replace(r"\S+", lambda match: unicodedata.normalize("NFC", match[0]))
+COMPOSE = where(
+    lambda text: not unicodedata.is_normalized("NFC", text),
+    replace(r"\S+", lambda match: unicodedata.normalize("NFC", match[0])),
+)
 
-PRESENTATION = characters("FB50-FDFF", "FE70-FEFC")
+# Forms of letters that Unicode holds for the sake of older encodings: ligatures, full and half width, of mathematics,
+# of Roman numerals, raised (1º); most of all Arabic ones.
+PRESENTATION = characters(
+    "FB50-FDFF", "FE70-FEFC", "FB00-FB4F", "FF01-FFEE", "0132-0133", "01C4-01CC", "01F1-01F3", "2160-217F",
+    "1D400-1D7FF", "00AA", "00BA",
+)  # fmt: skip
 
 BISMILLAH = "بسم الله الرحمن الرحيم"  # U+FDFD, which has no decomposition of its own
 
 UNSEEN = characters(
-    "00AD", "034F", "061C", "180E", "200D-200F", "202A-202E", "2060-206F", "FE00-FE0F", "FEFF", "FFF9-FFFB",
-    "E0000-E007F", "0600-0605", "06DD", "08E2",  # the last three enclose a number; nothing is read out
+    "00AD", "034F", "061C", "180B-180F", "200E-200F", "202A-202E", "2060-206F", "3164", "FE00-FE0F", "FEFF",
+    "FFF9-FFFB", "E0000-E0FFF", "0600-0605", "06DD", "08E2",  # the last three enclose a number; nothing is read out
+    "0559-055F",  # Armenian's marks of stress and tone, which stand within the word
 )  # fmt: skip
 
 HARAKAT = characters(
@@ -100,11 +115,17 @@ NON_JOINING = "اآدڈذرڑزژوؤےۃء"  # no stroke to the next letter, so
 
 ASPIRABLE = "بپتٹجچدڈرڑکگلمنوی"
 
-NUMBER = r"(?<!\d[.٫])\d+[.٫]\d+(?![.٫]?\d)|\d+"
+APOSTROPHES = "'’‘`´′＇ʼʻʹ"  # the last three are letters to Unicode, and typed for the others
 
-THOUSANDS = r"(?<!\d)(?<!\d[,٬،])\d{1,3}([,٬،])(?:\d{2,3}\1)*\d{3}(?![,٬،]?\d)"
+HYPHENS = "-\u2010\u2011"
+
+VIRAMA = 9  # combining class of the sign that takes the vowel from an Indic consonant
+
+EAST_ASIAN = characters("2E80-2FDF", "3005-3007", "3040-30FF", "31F0-31FF", "3400-9FFF", "F900-FAFF", "20000-323AF")
 
 LATIN = r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]"
+
+JOINER = "[\u200c\u200d]"
 
 SPACES = r"[\s\u200b\x00-\x1f\x7f-\x9f]+"
 
@@ -116,51 +137,114 @@ def decompose(match: re.Match[str]) -> str:
 
 def letters_rule(language: Language) -> Rule:
     table = language.look_alikes
-    some = [" ".join(side) for side in zip(*list(table.items())[:4], strict=True)]
+    some = [" ".join(side) for side in zip(*list(table.items())[:4], strict=True)] or ["", ""]
     return Rule(
         "letters",
         f"Letters of other keyboards become {language.name}'s own ({' → '.join(some)})",
         then(
-            replace("|".join(table), lambda match: table[match[0]]),
+            replace("|".join(table) or "(?!)", lambda match: table[match[0]]),
             replace("|".join(WITH_MARK), lambda match: WITH_MARK[match[0]]),
         ),
     )
 
 
-def without_separators(match: re.Match[str]) -> str:
-    return match[0].replace(match[1], "")
-
-
 def digits_rule(language: Language, digits: str) -> Rule:
-    if digits == "words":
+    if digits == "words" and language.say:
         does, numbers = "Numbers become the words that a reader says", _speak(language)
     else:
-        does = f"Digits of every script become {language.digits[0]}-{language.digits[-1]}"
+        does = f"Digits of every script become {language.digits[:1]}-{language.digits[-1:]}"
         numbers = replace(r"\d", lambda match: language.digits[unicodedata.decimal(match[0])])
-    return Rule("digits", does, then(replace(THOUSANDS, without_separators), numbers))
+    mark = f"[{language.grouping}]"
+    thousands = rf"(?<!\d)(?<!\d{mark})\d{{1,3}}({mark})(?:\d{{2,3}}\1)*\d{{3}}(?!{mark}?\d)"
+    return Rule("digits", does, then(replace(thousands, lambda match: match[0].replace(match[1], "")), numbers))
 
 
 def _speak(language: Language) -> Change:
-    """Numbers, a percent sign after them and ordinal endings (۵ویں → پانچویں) to words; a year's ء is not read out."""
-    ending = rf"(?=(?:{'|'.join(language.ordinals)})(?!\w))" if language.ordinals else "(?!)"
+    """Numbers, a percent sign and ordinal endings (۵ویں → پانچویں, 21st) to words; a year's ء is not read out."""
+    point, ordinal = f"[{language.point}]", language.say_ordinal
+    number = rf"(?<!\d{point})\d+{point}\d+(?!{point}?\d)|\d+"
+    endings = "|".join(language.ordinals) or "(?!)"
 
     def words(match: re.Match[str]) -> str:
-        said = language.say_number(match[1])
-        percent = f" {language.percent}" if match[2] else ""
-        return f" {said}{percent}" + ("" if match[3] is not None else " ")
+        before, digits, after, ending = match.groups()
+        said = language.say_number(digits)
+        if ending and ordinal and digits.isdecimal() and len(digits) < 13:
+            return f" {' '.join(ordinal(int(digits)))} "
+        if before or after:
+            said = language.percent.format(said)
+        return f" {said}" + (ending or " ")
 
-    return replace(rf"({NUMBER})(?:(\s*[%٪])|({ending})|ء(?!\w))?", words)
+    return replace(rf"(?i:([%٪]\s?)?({number})(?:(\s*[%٪])|({endings})(?!\w)|ء(?!\w))?)", words)
 
 
 def lower_latin(text: str) -> tuple[str, int]:
     """Lower-case Latin words, counting every one: changed or not, the recogniser gets letters for it."""
-    new, words = re.subn(f"{LATIN}+", lambda match: match[0].lower(), text)
+    new, words = re.subn(f"{LATIN}+", lambda match: _lower(match[0]), text)
     return unicodedata.normalize("NFC", new), words
 
 
-def symbol_to_space(match: re.Match[str]) -> str:
-    # Combining marks, which are no word characters to a regular expression either, stay where they are.
-    return " " if unicodedata.category(match[0])[0] in "PS" else match[0]
+def case_rule(language: Language) -> Rule:
+    turkish = str.maketrans("Iİ", "ıi") if language.code == "tr" else {}
+    words = replace(r"\S+", lambda match: unicodedata.normalize("NFC", _lower(match[0].translate(turkish))))
+    return Rule("case", "Capitals become small letters", where(lambda text: text != text.lower(), words))
+
+
+def _lower(word: str) -> str:
+    return word.replace("İ", "i").lower()  # lower() would put a dot onto the dotted i
+
+
+def punctuation_rule(language: Language) -> Rule:
+    """What is no letter, digit or mark goes; what stands inside words by `Language.inside` stays there."""
+
+    def place(match: re.Match[str]) -> str:
+        c, (start, end), text = match[0], match.span(), match.string
+        if c in language.signs or re.match(JOINER, c) or unicodedata.category(c) in ("Mn", "Mc"):
+            return c
+        before, after = text[start - 1 : start], text[end : end + 1]
+        mark = "'" if c in APOSTROPHES else "-" if c in HYPHENS else c
+        if _of_word(before) and _of_word(after):
+            if mark in language.inside:
+                return mark
+            if mark == "'" and re.fullmatch(f"{LATIN}{{2}}", before + after):
+                return ""
+        return "ʼ" if c in "ʼʻʹ" and not language.script else " "
+
+    kept = f" ({' '.join(language.inside)} stay inside words)" if language.inside else ""
+    does = f"Punctuation and symbols become spaces{kept}; an apostrophe inside a Latin word is removed"
+    if "'" in language.inside:
+        does = f"Punctuation and symbols become spaces{kept}"
+    return Rule("punctuation", does, then(replace(rf"[^\w\s]|[_ʼʻʹ{_number_signs()}]", place), COMPOSE))
+
+
+@lru_cache
+def _number_signs() -> str:
+    """Signs that write a number and are no digits: ½ ² ①."""
+    signs = {c for c in range(sys.maxunicode // 5) if unicodedata.category(chr(c)) == "No"}
+    starts, ends = (sorted(c for c in signs if c + step not in signs) for step in (-1, 1))
+    return "".join(f"{chr(start)}-{chr(end)}" for start, end in zip(starts, ends, strict=True))
+
+
+def _of_word(character: str) -> bool:
+    return bool(character) and unicodedata.category(character)[0] in "LM"
+
+
+def marks_rule(language: Language) -> Rule:
+    """A mark at the beginning of a word, and joiners there and at its end, have nothing to stand on."""
+    signs = re.escape(language.signs) if language.signs else ""
+    return Rule(
+        "marks",
+        "A combining mark that has no letter before it is removed",
+        replace(rf"(?<!\S)(?:(?![\w\s{signs}]).)+|{JOINER}+(?!\S)", ""),
+    )
+
+
+def keep_joiner(match: re.Match[str]) -> str:
+    """A joiner stays beside a virama, and a non-joiner between two letters that would join (RFC 5892, A.1 and A.2)."""
+    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    if VIRAMA in (unicodedata.combining(before or " "), unicodedata.combining(after or " ")):
+        return match[0][0]
+    arabic = all(re.fullmatch("[\u0620-\u06ff]", c) for c in (before, after)) and before not in NON_JOINING
+    return "\u200c" if match[0][0] == "\u200c" and arabic else ""
 
 
 def zwnj_rule(zwnj: str) -> Rule:
@@ -172,6 +256,11 @@ def zwnj_rule(zwnj: str) -> Rule:
         ),
         "space": Rule("zwnj", "The zero-width non-joiner becomes a space", replace("\u200c+", " ")),
         "remove": Rule("zwnj", "The zero-width non-joiner is removed", then(replace("\u200c+", ""), COMPOSE)),
+        "keep": Rule(
+            "zwnj",
+            "Zero-width joiners stay where letters are shaped by them, and go elsewhere",
+            then(replace(f"{JOINER}+", keep_joiner), COMPOSE),
+        ),
     }[zwnj]
 
 
@@ -186,7 +275,7 @@ def rules_of(language: Language, *, digits: str, harakat: str, zwnj: str) -> tup
         language: Its record says which rules run.
         digits: ``"words"`` or ``"keep"``.
         harakat: ``"remove"`` or ``"keep"``.
-        zwnj: ``"seen"``, ``"space"`` or ``"remove"``.
+        zwnj: ``"seen"``, ``"space"``, ``"remove"`` or ``"keep"``.
     """
     ordered = (
         Rule(
@@ -196,8 +285,8 @@ def rules_of(language: Language, *, digits: str, harakat: str, zwnj: str) -> tup
         ),
         Rule(
             "unseen",
-            "Byte order marks, direction marks, zero-width joiners and variation selectors are removed",
-            replace(UNSEEN, ""),
+            "Byte order marks, direction marks, soft hyphens, joiners and variation selectors are removed",
+            replace(UNSEEN if zwnj == "keep" else f"{UNSEEN}|\u200d", ""),
         ),
         Rule("tatweel", "The stretching stroke is removed", replace("\u0640+", "")),
         Rule("harakat", "Vowel signs are removed: few transcripts write them throughout", replace(HARAKAT, "")),
@@ -214,15 +303,18 @@ def rules_of(language: Language, *, digits: str, harakat: str, zwnj: str) -> tup
         zwnj_rule(zwnj),
         digits_rule(language, digits),
         Rule("latin", "Latin words are kept, in lower case; every one is counted", lower_latin),
-        Rule(
-            "punctuation",
-            "Punctuation and symbols become spaces; an apostrophe inside a Latin word is removed",
-            then(replace(f"(?<={LATIN})['’](?={LATIN})", ""), replace(r"[^\w\s]|_", symbol_to_space)),
-        ),
+        case_rule(language),
+        punctuation_rule(language),
+        marks_rule(language),
         Rule(
             "do_chashmi",
             "ھ becomes ہ where no consonant stands before it to be aspirated (ھے → ہے)",
             replace(rf"(?<![{ASPIRABLE}\u064B-\u0655])ھ", "ہ"),
+        ),
+        Rule(
+            "east_asian_spaces",
+            "Spaces between Chinese and Japanese characters are removed: writers put none",
+            replace(rf"(?<={EAST_ASIAN}){SPACES}(?={EAST_ASIAN})", ""),
         ),
         Rule(
             "spaces",
@@ -230,5 +322,7 @@ def rules_of(language: Language, *, digits: str, harakat: str, zwnj: str) -> tup
             then(replace(SPACES, " "), replace("^ | $", "")),
         ),
     )
-    kept = {"harakat", "superscript_alef"} if harakat == "keep" else set()
-    return tuple(rule for rule in ordered if rule.name in language.rules - kept)
+    left_out = {"harakat", "superscript_alef"} if harakat == "keep" else set()
+    left_out |= set() if language.look_alikes else {"letters"}
+    left_out |= set() if language.digits else {"digits"}
+    return tuple(rule for rule in ordered if rule.name in language.rules - left_out)

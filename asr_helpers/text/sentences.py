@@ -5,9 +5,16 @@ from __future__ import annotations
 import functools
 import unicodedata
 
-__all__ = ["count_script_letters", "count_spoken_letters", "script_of", "sentence_key"]
+__all__ = ["count_script_letters", "count_spoken_letters", "script_name", "script_of", "sentence_key"]
 
 DIGIT_LETTERS = 4  # a digit is read out as a word of about so many letters
+
+WIDE_SCRIPTS = ("LATIN", "KATAKANA", "HANGUL")
+
+OTHER_NAMES = {
+    **dict.fromkeys(("HIRAGANA", "KATAKANA", "BOPOMOFO", "IDEOGRAPHIC"), "CJK"),
+    **dict.fromkeys(("MODIFIER", "MICRO", "FEMININE", "MASCULINE"), ""),
+}
 
 VOWEL_POINTS = range(10, 37)  # combining classes of Hebrew's, Arabic's and Syriac's, which are left out at will
 
@@ -42,10 +49,21 @@ def count_script_letters(text: str, script: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def script_of(character: str) -> str:
-    """Name a letter's script in capitals, from its Unicode name; ``""`` for what is no letter."""
+    """Name a letter's script in capitals, from its Unicode name; ``""`` for what is no letter, or of every script.
+
+    Chinese characters, kana and bopomofo stand in one text, so all are ``"CJK"``.
+    """
     if unicodedata.category(character)[0] != "L":
         return ""
-    return unicodedata.name(character, "?").split(" ")[0].split("-")[0]
+    first, *rest = unicodedata.name(character, "?").replace("-", " ").split(" ")
+    if first in ("FULLWIDTH", "HALFWIDTH", "MATHEMATICAL") and rest:
+        first = rest[0] if rest[0] in WIDE_SCRIPTS else "LATIN"
+    return OTHER_NAMES.get(first, first)
+
+
+def script_name(script: str) -> str:
+    """What people call a script (``"latin"``): Latin."""
+    return "CJK" if script.lower() == "cjk" else script.capitalize()
 
 
 @functools.lru_cache(maxsize=4096)

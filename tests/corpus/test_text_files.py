@@ -47,7 +47,13 @@ def test_what_is_odd_is_said_once_for_the_file(data, severity, check, says):
         ("cp1256", "دوسرا جملہ یہاں", "Windows-1256"),
         ("iso8859-6", "الكتاب على المكتب في البيت", "ISO 8859-6"),
         ("cp1252", "größere Bären müssen weit fahren", "Windows-1252"),
+        ("cp1252", "L'été où déjà c'était très tôt", "Windows-1252"),
+        ("cp1254", "Ağaç şimdi çok büyük bir ağaç", "Windows-1254"),
         ("cp1251", "книга лежит на столе", "Windows-1251"),
+        ("koi8-r", "это не книга и она не лежит на столе", "KOI8-R"),
+        ("cp874", "หนังสืออยู่บนโต๊ะ", "Windows-874"),
+        ("gb18030", "书在桌子上面", "GB 18030"),
+        ("big5", "書在桌子上面", "Big5"),
     ],
 )
 def test_the_likeliest_code_page_is_suggested_with_a_sample(page, line, named):

@@ -80,6 +80,14 @@ def test_a_parameter_that_differs_from_an_earlier_notebooks_is_refused(tmp_path)
         run.require_same("02", language="ur")
 
 
+def test_later_notebooks_take_the_language_that_the_first_found(tmp_path):
+    run = open_run(tmp_path / "run")
+    run.write_json("corpus", {"language": "de", "script": "latin"})
+    assert run.language() == run.language("auto") == run.language("de") == "de"
+    with pytest.raises(ValueError, match=r"^language is 'ur' here, and notebook 01_data_\w+ took 'de': give .*'auto'"):
+        run.language("ur")
+
+
 def made_by_hand(run, number, artifact, *, needs=(), content=0, **parameters):
     """What a notebook does that somebody runs in Jupyter: in a kernel of its own, so with a run of its own."""
     own = open_run(run.folder)

@@ -32,6 +32,8 @@ def test_the_verdict_says_rate_interval_and_data():
         "measured on 1,062 test utterances of the sample corpus (synthetic speech)."
     )
     assert "Nothing usable" in verdict(wer=1.2, low=1.1, high=1.3, utterances=3, data="x")
+    thai = verdict(wer=0.152, low=0.121, high=0.184, utterances=10, data="x", unit="character")
+    assert thai.startswith("Of 100 characters about 15 are wrong: CER 15.2")
 
 
 @pytest.mark.parametrize(("utterances", "few"), [(1, "1 utterance"), (3, "3 utterances")])

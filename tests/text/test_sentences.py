@@ -98,13 +98,27 @@ def test_spoken_letters(text, letters):
 
 @pytest.mark.parametrize(
     ("character", "script"),
-    [("ے", "ARABIC"), ("ﻼ", "ARABIC"), ("a", "LATIN"), ("ß", "LATIN"), ("क", "DEVANAGARI"), ("Ж", "CYRILLIC")],
+    [
+        ("ے", "ARABIC"),
+        ("ﻼ", "ARABIC"),
+        ("a", "LATIN"),
+        ("ß", "LATIN"),
+        ("क", "DEVANAGARI"),
+        ("Ж", "CYRILLIC"),
+        ("あ", "CJK"),
+        ("ア", "CJK"),
+        ("ー", "CJK"),
+        ("本", "CJK"),
+        ("Ａ", "LATIN"),
+        ("ｱ", "CJK"),
+        ("𝐀", "LATIN"),
+    ],
 )
 def test_scripts_are_named_as_unicode_does(character, script):
     assert script_of(character) == script
     assert count_script_letters(f"1 {character}. {character}", script.lower()) == 2
 
 
-@pytest.mark.parametrize("character", ["1", "۔", "\u064e", " ", "\x00", "\ufffd"])
+@pytest.mark.parametrize("character", ["1", "۔", "\u064e", " ", "\x00", "\ufffd", "ʼ", "º", "µ"])
 def test_what_is_no_letter_has_no_script(character):
     assert script_of(character) == ""

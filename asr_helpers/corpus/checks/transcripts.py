@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
-from asr_helpers.text.languages import code_pages
-from asr_helpers.text.sentences import count_script_letters, script_of
+from asr_helpers.text.misreading import SURE_LETTERS, undo_misreading
+from asr_helpers.text.sentences import count_script_letters, script_name, script_of
 from asr_helpers.wording import listed, quoted
 
 from ..problems import ERROR, WARNING, Problem
@@ -19,17 +19,15 @@ __all__ = ["check_transcripts"]
 
 RESERVED = re.compile(r"\||\[(?:UNK|PAD)\]", re.IGNORECASE)  # word boundary, unknown and blank of the vocabulary
 
+BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")  # ASCII is the same in all code pages
+
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 LINE_SEPARATORS = frozenset("\u2028\u2029")
 
-WESTERN = "cp1252"  # what programs of the West read any text as
-
 LOST = "\ufffd"
 
 MANY = 0.5  # share of transcripts that must look misread before the file, not the row, is to blame
-
-SURE_LETTERS = 3  # letters that must appear when a misreading is undone; two can be chance
 
 Finding = tuple[str, str]  # value, advice
 
@@ -60,8 +58,9 @@ def check_transcripts(utterances: Iterable[Utterance], *, script: str | None = N
     ]
     if script is not None:
         _require_script(script)
-        checks.insert(1, (ERROR, "wrong code page", partial(_misread, script=script)))
-        checks.insert(2, (ERROR, "wrong script", partial(_wrong_script, script=script)))
+        rights = _undone([text for _, text in utterances], script)
+        checks.insert(1, (ERROR, "wrong code page", partial(_misread, rights=rights)))
+        checks.insert(2, (ERROR, "wrong script", partial(_wrong_script, script=script, rights=rights)))
     found = {
         check: [Problem(severity, check, name, *finding) for name, text in utterances if (finding := look(text))]
         for severity, check, look in checks
@@ -83,59 +82,33 @@ def _empty(text: str) -> Finding | None:
     return None
 
 
-def _misread(text: str, *, script: str) -> Finding | None:
-    """Find text that was decoded with a code page it was not written in, by undoing it."""
-    right = _undo_misreading(text, script)
-    if right is None:
-        return None
-    return f"{quoted(text)} was {quoted(right)}", "open the original in the encoding it has, and save it as UTF-8"
+def _undone(texts: list[str], script: str) -> dict[str, str]:
+    """The texts that were read with a wrong code page → what they were.
+
+    A sentence in Latin letters has an umlaut or two, so there all transcripts together have to have enough.
+    """
+    sure = 1 if script.lower() == "latin" else SURE_LETTERS
+    rights = {text: right for text in texts if (right := undo_misreading(text, script, sure=sure)) is not None}
+    letters = sum(len("".join(BEYOND_ASCII.findall(right))) for right in rights.values())
+    return rights if letters >= SURE_LETTERS else {}
 
 
-def _wrong_script(text: str, *, script: str) -> Finding | None:
-    if not any(script_of(c) for c in text) or count_script_letters(text, script):
+def _misread(text: str, *, rights: dict[str, str]) -> Finding | None:
+    if text not in rights:
         return None
-    if _undo_misreading(text, script) is not None:
-        return None  # reported as a wrong code page already
-    name = script.capitalize()
+    right = rights[text]
+    pairs = dict(zip(BEYOND_ASCII.findall(text), BEYOND_ASCII.findall(right), strict=False))
+    changed = listed((f"{quoted(old, 12)[1:-1]} → {quoted(new, 6)[1:-1]}" for old, new in pairs.items()), most=3)
+    told = f"{quoted(text)} was {quoted(right)}: {changed}"
+    return told, "open the original in the encoding it has, and save it as UTF-8"
+
+
+def _wrong_script(text: str, *, script: str, rights: dict[str, str]) -> Finding | None:
+    if text in rights or not any(script_of(c) for c in text) or count_script_letters(text, script):
+        return None  # a wrong code page is reported already
+    name = script_name(script)
     advice = f"write it in {name} letters, or set the parameter script; or was a wrong code page used?"
     return f"no {name} letter in {quoted(text)}", advice
-
-
-def _undo_misreading(text: str, script: str) -> str | None:
-    """Turn the text back into bytes and read them as they were meant; None where that makes no sense.
-
-    Tried: UTF-8 that was read as Windows-1252 or as a code page of the script's languages, and such a page that was
-    read as Windows-1252. Hardly any text is valid UTF-8 by chance, so the result is taken when all its letters are of
-    the script.
-    """
-    if text.isascii():
-        return None
-    pages = code_pages(script.lower())
-    for read_as, written_as in [(page, "utf-8") for page in (WESTERN, *pages)] + [(WESTERN, page) for page in pages]:
-        data = _to_bytes(text, read_as)
-        if data is None:
-            continue
-        try:
-            right = data.decode(written_as)
-        except UnicodeDecodeError:
-            continue
-        letters = [script_of(c) for c in right if ord(c) > 0x7F and script_of(c)]
-        if len(letters) >= SURE_LETTERS and set(letters) == {script.upper()}:
-            return right
-    return None
-
-
-def _to_bytes(text: str, page: str) -> bytes | None:
-    """Encode as a program would that keeps the bytes a code page leaves undefined as U+0080 to U+009F."""
-    data = bytearray()
-    for c in text:
-        try:
-            data += c.encode(page)
-        except UnicodeEncodeError:
-            if not 0x80 <= ord(c) <= 0x9F:
-                return None
-            data.append(ord(c))
-    return bytes(data)
 
 
 def _lost(text: str) -> Finding | None:
@@ -187,7 +160,7 @@ def _other_scripts(utterances: list[Utterance], script: str) -> list[Problem]:
         return []
     told = listed((f"{c} ({n})" for c, n in sorted(letters.items(), key=lambda item: (-item[1], item[0]))), most=10)
     told += f" in {len(concerned)} transcripts: {listed(concerned)}"
-    advice = f"write these words in {script.capitalize()} letters, as they are said; each letter becomes a label"
+    advice = f"write these words in {script_name(script)} letters, as they are said; each letter becomes a label"
     return [Problem(WARNING, "other scripts", "", told, advice)]
 
 

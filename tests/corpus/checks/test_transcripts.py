@@ -73,6 +73,39 @@ def test_right_text_is_never_taken_for_misread():
     assert check_transcripts(enumerate(words), script="arabic") == []
 
 
+GERMAN = ("Die Tür ist für dich offen", "Größe und Länge", "Fußgänger überqueren die Straße", "Er ist da")
+
+
+@pytest.mark.parametrize(
+    ("script", "texts"),
+    [
+        ("latin", GERMAN),
+        ("latin", ("il va à Paris à pied à midi", "À table", "É", "CAFÉ… et «À»")),
+        ("latin", ("Dziękuję bardzo, żółć", "Ağaç şimdi çok büyük", "één geïnteresseerde coöperatie")),
+        ("cyrillic", ("Это не книга", "à la carte, это да")),
+        ("devanagari", ("यह मेरा घर है",)),
+        ("arabic", ("é à ç یہ", "دک", "یہ کیا ہے؟")),
+    ],
+)
+def test_no_repair_is_offered_that_changes_nothing_or_mixes_scripts(script, texts):
+    rows = [(str(i), text) for i, text in enumerate(texts)]
+    assert [p for p in check_transcripts(rows, script=script) if p.severity == ERROR] == []
+
+
+def test_german_in_a_corpus_of_urdu_is_of_the_wrong_script_and_no_more():
+    (problem,) = check_transcripts(enumerate(GERMAN), script="arabic")
+    assert (problem.check, problem.utterance) == ("wrong script", "") and " was " not in problem.value
+
+
+def test_a_misreading_names_the_characters_that_differ():
+    """One umlaut is little, and three in a corpus are enough; a sentence without any was read right."""
+    rows = [(str(i), text.encode().decode("cp1252")) for i, text in enumerate([*GERMAN, *["Das ist gut"] * 9])]
+    problems = check_transcripts(rows, script="latin")
+    assert [(p.check, p.utterance) for p in problems] == [("wrong code page", str(i)) for i in range(3)]
+    assert problems[0].value.endswith("was «Die Tür ist für dich offen»: Ã¼ → ü")
+    assert problems[2].value.endswith(": ÃŸ → ß, Ã¤ → ä, Ã¼ → ü")
+
+
 def test_a_whole_file_misread_is_one_problem_of_the_corpus():
     rows = [(str(i), line.encode().decode("cp1252", errors="replace")) for i, line in enumerate(sentences(30))]
     rows = [(name, text.replace("\ufffd", "")) for name, text in rows]
