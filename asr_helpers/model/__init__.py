@@ -1,9 +1,10 @@
 """The checkpoint: found, loaded with a head for an alphabet, exact in batches, its frames and its tokens."""
 
+from .families import inputs_of
 from .frames import ctc_frames_needed, frame_seconds, output_frames
 from .hub import locate_checkpoint, publish
 from .loading import load_config, load_for_ctc, load_trained
-from .processor import make_processor, make_tokenizer, round_trip
+from .processor import load_processor, make_processor, make_tokenizer, round_trip
 from .vocabulary import Alphabet, build_vocab, collapse, unseen_letters
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "collapse",
     "ctc_frames_needed",
     "frame_seconds",
+    "inputs_of",
     "load_config",
     "load_for_ctc",
+    "load_processor",
     "load_trained",
     "locate_checkpoint",
     "make_processor",

@@ -99,8 +99,8 @@ def publish(model: Any, processor: Any, repository: str, *, private: bool = True
     stored.
 
     Args:
-        model: ``Wav2Vec2ForCTC``.
-        processor: Its ``Wav2Vec2Processor``.
+        model: A CTC model.
+        processor: Its processor.
         repository: ``"name/repository"``; made when it does not exist.
         private: Make it visible to its owner alone.
 

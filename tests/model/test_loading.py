@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
-    HubertConfig,
     Wav2Vec2Config,
     Wav2Vec2CTCTokenizer,
     Wav2Vec2ForCTC,
     Wav2Vec2ForPreTraining,
+    WhisperConfig,
 )
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
@@ -286,8 +286,8 @@ def test_a_folder_without_weights_or_config_is_named(checkpoints, tmp_path):
 
 
 def test_another_kind_of_model_is_named(tmp_path):
-    HubertConfig().save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="hubert"):
+    WhisperConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="is a 'whisper' model; choose one of wav2vec2"):
         load_config(tmp_path)
 
 
