@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCTC, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from .adapters import FILE, load_adapter, rest_all_but_adapter
 from .exact import make_exact
 from .families import HEAD, family_of
-from .hub import locate_checkpoint
+from .hub import has_safe_weights, locate_checkpoint
 from .vocabulary import Alphabet, read_alphabet
 
 __all__ = ["check_vocabulary", "load_config", "load_for_ctc", "load_trained", "spec_augment_for"]
@@ -37,6 +38,7 @@ def load_for_ctc(
     processor: Any,
     head_seed: int,
     keep_head: bool = False,
+    adapter_language: str = "",
     freeze_feature_encoder: bool = True,
     shortest_frames: int | None = None,
     dropout: float | Mapping[str, float] | None = None,
@@ -57,6 +59,8 @@ def load_for_ctc(
         processor: The processor (or tokenizer) whose vocabulary the head speaks.
         head_seed: Seed of the new head.
         keep_head: Keep the checkpoint's own head. Its vocabulary must be the processor's, id for id.
+        adapter_language: Begin with this language's adapter of an MMS checkpoint (``"urd-script_arabic"``), and ask a
+            gradient for adapter and head alone. Empty: train the whole model.
         freeze_feature_encoder: No gradient for the convolutions that hear the waveform, as in the original
             paper.
         shortest_frames: Frames of the shortest clip that will be trained on; masks of SpecAugment are made to
@@ -76,7 +80,7 @@ def load_for_ctc(
         ValueError: The vocabulary and the blank do not fit each other, or the checkpoint's head, or a setting has
             another name.
     """
-    folder = locate_checkpoint(checkpoint)
+    folder = locate_checkpoint(checkpoint, also=FILE.format(adapter_language) if adapter_language else "")
     config = load_config(folder)
     alphabet = Alphabet.of(processor)
     if keep_head:
@@ -91,6 +95,9 @@ def load_for_ctc(
     _draw(model, fresh if keep_head else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
     if freeze_feature_encoder and hasattr(model, "freeze_feature_encoder"):  # not where features are computed before
         model.freeze_feature_encoder()
+    if adapter_language:
+        load_adapter(model, folder, adapter_language)
+        rest_all_but_adapter(model)
     _rest_unused_mask_vector(model)
     return make_exact(model).train()
 
@@ -209,7 +216,7 @@ def _load(folder: Path, config: PreTrainedConfig, attn_implementation: str | Non
     ``weights_only`` unpickles tensors and nothing else: published checkpoints still come as
     ``pytorch_model.bin``, and a pickle of unknown origin must not run code.
     """
-    safe = any(folder.glob("*.safetensors"))
+    safe = has_safe_weights(folder)
     try:
         with torch.random.fork_rng(devices=[]), _quiet():
             model, report = AutoModelForCTC.from_pretrained(

@@ -95,6 +95,7 @@ class TrainingRun:
             checkpoint,
             processor=self.processor,
             head_seed=self.setup.head_seed,
+            adapter_language=self.setup.adapter_language,
             freeze_feature_encoder=self.setup.freeze_feature_encoder,
             shortest_frames=max(1, frames),  # a clip with fewer frames than letters is left out, however short
             dropout=self.setup.dropout,
@@ -151,7 +152,7 @@ class TrainingRun:
         if rank() != 0:
             return None
         run = self.run
-        run.write_model(result.model, self.processor)
+        run.write_model(result.model, self.processor, adapter_language=self.setup.adapter_language)
         run.write_table("training_log", result.log)
         write_json({name: getattr(result, name) for name in RESULT_NUMBERS}, run.path("checkpoints") / RESULT_FILE)
         entry = run.record(

@@ -13,6 +13,7 @@ from transformers import AutoModelForCTC, AutoProcessor
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.dataset.fit import DatasetMisfit
 from asr_helpers.decoding.inference import log_probs_of
+from asr_helpers.model.adapters import save_adapter
 from asr_helpers.model.families import FAMILIES, inputs_of
 from asr_helpers.run.folder import open_run
 from asr_helpers.run.training import start_training
@@ -82,3 +83,17 @@ def test_a_dataset_for_other_frames_is_refused(tmp_path):
     model_of("w2v-bert with adapter", vocab_size=len(VOCAB)).save_pretrained(tmp_path / "other")
     with pytest.raises(DatasetMisfit, match=r"\[400, 160\], \[2, 2\]\], the checkpoint's .*\[1, 2\]"):
         start_training(open_run(given["run_folder"]), given | {"checkpoint": str(tmp_path / "other")})
+
+
+def test_an_adapter_is_trained_alone_and_saved_as_mms_does(tmp_path):
+    model = model_of("mms", vocab_size=len(VOCAB))
+    given = tiny_run(tmp_path / "made", model=model) | {"max_steps": 2, "evaluations": 1}
+    save_adapter(model, tmp_path / "made/checkpoint", "urd-script_arabic")
+    whole = trained(given, adapter_language="urd-script_arabic").model.eval()
+    before = model.state_dict()
+    before |= {key: value for key, value in whole.state_dict().items() if key not in before}  # the vector of masks
+    changed = {key for key, value in whole.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed and all("adapter_layer" in key or key.startswith("lm_head") for key in changed)
+    saved = tmp_path / "made/run/model"
+    plain = AutoModelForCTC.from_pretrained(saved, target_lang="urd-script_arabic").eval()
+    assert all(torch.equal(value, plain.state_dict()[key]) for key, value in whole.state_dict().items())
