@@ -5,7 +5,7 @@ from .frames import ctc_frames_needed, frame_seconds, output_frames
 from .hub import locate_checkpoint, publish
 from .loading import load_config, load_for_ctc, load_trained
 from .processor import load_processor, make_processor, make_tokenizer, round_trip
-from .vocabulary import Alphabet, build_vocab, collapse, unseen_letters
+from .vocabulary import Alphabet, build_vocab, collapse, read_alphabet, unseen_letters
 
 __all__ = [
     "Alphabet",
@@ -23,6 +23,7 @@ __all__ = [
     "make_tokenizer",
     "output_frames",
     "publish",
+    "read_alphabet",
     "round_trip",
     "unseen_letters",
 ]

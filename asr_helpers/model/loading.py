@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from transformers import AutoConfig, AutoModelForCTC, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
@@ -58,7 +59,8 @@ def load_for_ctc(
         checkpoint: A folder, or an id on the Hugging Face Hub.
         processor: The processor (or tokenizer) whose vocabulary the head speaks.
         head_seed: Seed of the new head.
-        keep_head: Keep the checkpoint's own head. Its vocabulary must be the processor's, id for id.
+        keep_head: Go on from a fine-tuned checkpoint's head: the letters that it knows keep their weights, wherever
+            they stand in its vocabulary; the others are drawn, and its outputs for anything else are left out.
         adapter_language: Begin with this language's adapter of an MMS checkpoint (``"urd-script_arabic"``), and ask a
             gradient for adapter and head alone. Empty: train the whole model.
         freeze_feature_encoder: No gradient for the convolutions that hear the waveform, as in the original
@@ -83,9 +85,8 @@ def load_for_ctc(
     folder = locate_checkpoint(checkpoint, also=FILE.format(adapter_language) if adapter_language else "")
     config = load_config(folder)
     alphabet = Alphabet.of(processor)
-    if keep_head:
-        _require_same_alphabet(read_alphabet(folder), alphabet, checkpoint)
-    _configure(config, alphabet, dropout=dropout, spec_augment=spec_augment)
+    own = _alphabet_to_keep(folder, alphabet, checkpoint) if keep_head else alphabet
+    _configure(config, own, dropout=dropout, spec_augment=spec_augment)
     if shortest_frames is not None:
         for name, value in spec_augment_for(config, shortest_frames).items():
             setattr(config, name, value)
@@ -93,6 +94,8 @@ def load_for_ctc(
     if keep_head and any(name.startswith(HEAD) for name in fresh):
         raise ValueError(f"keep_head=True, but {checkpoint} has no CTC head; leave keep_head out to get a new one")
     _draw(model, fresh if keep_head else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
+    if keep_head:
+        _keep_outputs(model, own, alphabet, head_seed)
     if freeze_feature_encoder and hasattr(model, "freeze_feature_encoder"):  # not where features are computed before
         model.freeze_feature_encoder()
     if adapter_language:
@@ -289,10 +292,26 @@ def _rest_unused_mask_vector(model: PreTrainedModel) -> None:
         getattr(base, MASK_VECTOR).requires_grad_(False)
 
 
-def _require_same_alphabet(own: Alphabet | None, wanted: Alphabet, checkpoint: str | Path) -> None:
-    """Refuse to keep a head whose outputs mean other tokens."""
-    advice = "leave keep_head out to get a new head"
+def _alphabet_to_keep(folder: Path, wanted: Alphabet, checkpoint: str | Path) -> Alphabet:
+    """Read what the outputs of a checkpoint's head mean; refuse one that none of the wanted letters is among."""
+    own, advice = read_alphabet(folder), "leave keep_head out to get a new head"
     if own is None:
-        raise ValueError(f"keep_head=True, but {checkpoint} has no vocab.json to compare with; {advice}")
-    if differs := own.difference(wanted):
-        raise ValueError(f"keep_head=True, but {differs}; {advice}")
+        raise ValueError(
+            f"keep_head=True, but {checkpoint} has no vocab.json that says what its outputs mean; {advice}"
+        )
+    if not any(
+        len(wanted.tokens[i]) == 1 for i in wanted.counterparts(own) if i not in (wanted.blank, wanted.boundary)
+    ):
+        raise ValueError(f"keep_head=True, but {checkpoint} knows none of these letters; {advice}")
+    return own
+
+
+@torch.no_grad()
+def _keep_outputs(model: PreTrainedModel, own: Alphabet, alphabet: Alphabet, seed: int) -> None:
+    """Give the head the outputs of ``alphabet``: those of ``own`` keep their weights, the others are drawn."""
+    old, names = model.lm_head, {f"{HEAD}weight", f"{HEAD}bias"}
+    model.lm_head = nn.Linear(old.in_features, len(alphabet))
+    model.config.update({"vocab_size": len(alphabet), "pad_token_id": alphabet.blank})
+    _draw(model, names, seed)
+    for here, there in alphabet.counterparts(own).items():
+        model.lm_head.weight[here], model.lm_head.bias[here] = old.weight[there], old.bias[there]

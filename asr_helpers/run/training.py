@@ -95,6 +95,7 @@ class TrainingRun:
             checkpoint,
             processor=self.processor,
             head_seed=self.setup.head_seed,
+            keep_head=self.setup.keep_head,
             adapter_language=self.setup.adapter_language,
             freeze_feature_encoder=self.setup.freeze_feature_encoder,
             shortest_frames=max(1, frames),  # a clip with fewer frames than letters is left out, however short
