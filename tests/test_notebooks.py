@@ -11,8 +11,11 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from shapes import SHAPES, model_of
 
 from asr_helpers.decoding import no_search
+from asr_helpers.model.families import family_of
+from asr_helpers.model.processor import load_processor
 from asr_helpers.run.folder import open_run
 from asr_helpers.run.parameters import declared_parameters, read_parameters
 from asr_helpers.run.places import NOTEBOOKS
@@ -206,6 +209,19 @@ def test_own_recordings_run_through_with_only_their_path_given_from_either_door_
         shutil.rmtree(run.folder)
     assert metrics[0] == metrics[1]
     assert json.loads(metrics[0])["utterances"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["wavlm-base", "w2v-bert with adapter"])
+def test_every_kind_of_input_goes_through_all_five(small_corpus, tmp_path, shape):
+    """Random weights read nothing; what is tested is that every cell holds for a family that hears otherwise."""
+    model_of(shape).save_pretrained(tmp_path / "checkpoint")
+    given = {"corpus": str(small_corpus), "checkpoint": str(tmp_path / "checkpoint"), **SHORT, "max_steps": 2}
+    run = run_notebooks(given, name=f"test-{shape.split()[0]}")
+    assert set(run.manifest) == set(NOTEBOOKS)
+    assert type(load_processor(run.path("model"))).__name__ == family_of(SHAPES[shape][0]).processor
+    assert "could not be shown" not in (run.folder / "report.html").read_text(encoding="utf-8")
+    shutil.rmtree(run.folder)
 
 
 @pytest.mark.slow

@@ -7,28 +7,31 @@ from typing import Any
 
 import pandas as pd
 import soundfile
-from tiny import RATE, tiny_model, tiny_processor, tiny_rows
+from tiny import RATE, VOCAB, tiny_model, tiny_rows
+from transformers import PreTrainedModel
 
 from asr_helpers.dataset.fit import made_for
 from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
+from asr_helpers.model.processor import make_processor
 from asr_helpers.run.folder import open_run
 
 MIN_SECONDS = 0.3
 SPLITS = {"train": 21, "validation": 7}
 
 
-def tiny_run(folder: Path, *, shard_seconds: float = 900.0) -> dict[str, Any]:
+def tiny_run(folder: Path, *, shard_seconds: float = 900.0, model: PreTrainedModel | None = None) -> dict[str, Any]:
     """Make the run ``folder/run`` and give the parameters with which ``train`` trains it.
 
     Args:
         folder: Is made; the recordings and the checkpoint come into it too.
         shard_seconds: Audio in a shard: few seconds make several shards.
+        model: The checkpoint; by default a wav2vec2. Its head is of the letters' size or will be new.
     """
     folder.mkdir(exist_ok=True)
-    processor = tiny_processor(folder / "vocabulary")
-    model = tiny_model()
+    model = model or tiny_model()
     model.save_pretrained(folder / "checkpoint")
+    processor = make_processor(VOCAB, folder / "vocabulary", checkpoint=folder / "checkpoint")
     processor.save_pretrained(folder / "checkpoint")
     run = open_run(folder / "run")
     processor.save_pretrained(run.path("processor"))

@@ -12,7 +12,7 @@ from .recording import AudioError, Recording
 
 __all__ = ["CANCELLED", "LOUD", "SAMPLING_RATE", "from_int16", "read_audio", "read_blocks", "to_int16"]
 
-SAMPLING_RATE = 16_000  # Hz; every Wav2Vec2 checkpoint was pretrained at this rate
+SAMPLING_RATE = 16_000  # Hz; every checkpoint that is taken was pretrained at this rate
 
 LOUD, SILENT = 0.01, 0.001  # of full scale: a channel with sound in it, and a mix with none
 

@@ -44,7 +44,7 @@ class FrameClock:
 
     @classmethod
     def of(cls, source: Any) -> FrameClock:
-        """Derive the clock from a Wav2Vec2 model or its configuration."""
+        """Derive the clock from a CTC model or its configuration."""
         return cls(hop(source), receptive_field(source))
 
     @property

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.model.families import inputs_of
 from asr_helpers.model.frames import output_frames
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["log_probs_of"]
+
+Collate = Callable[[list[Mapping[str, Any]]], "Mapping[str, torch.Tensor]"]
 
 WINDOW = 128  # utterances that are sorted by length together; bounds what is held in memory
 
@@ -23,7 +26,7 @@ def log_probs_of(
     model: torch.nn.Module,
     utterances: Iterable[Mapping[str, Any]],
     *,
-    collate: Callable[[list[Mapping[str, Any]]], Mapping[str, torch.Tensor]],
+    collate: Collate,
     batch_seconds: float = 80.0,
     window: int = WINDOW,
     device: str | torch.device | None = None,
@@ -34,9 +37,9 @@ def log_probs_of(
     that of one window, however large the corpus. Frames that only stand for padding are cut off.
 
     Args:
-        model: A ``Wav2Vec2ForCTC``; left in evaluation mode.
+        model: A CTC model; left in evaluation mode.
         utterances: Rows with ``audio`` (16 kHz mono samples), e.g. a split of the prepared dataset.
-        collate: Rows to a padded batch with ``input_values`` and ``attention_mask``.
+        collate: Rows to a padded batch of what the model is called with.
         batch_seconds: Seconds of audio in a batch at most, padding included (one utterance may be longer).
         window: Utterances sorted together.
         device: Where to run; by default where the model is.
@@ -51,7 +54,7 @@ def log_probs_of(
     while held := list(islice(rows, window)):
         results: dict[int, np.ndarray] = {}
         for batch in _batches([len(row["audio"]) for row in held], batch_seconds):
-            results.update(zip(batch, _run(model, collate([held[i] for i in batch])), strict=True))
+            results.update(zip(batch, _run(model, collate, [held[i] for i in batch]), strict=True))
         yield from (results[i] for i in range(len(held)))
 
 
@@ -66,14 +69,14 @@ def _batches(samples: Sequence[int], batch_seconds: float) -> Iterator[list[int]
     yield batch
 
 
-def _run(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+def _run(model: torch.nn.Module, collate: Collate, rows: list[Mapping[str, Any]]) -> list[np.ndarray]:
     """Log-probabilities of one padded batch, each cut to the frames that its own samples give."""
     import torch
 
     device = next(model.parameters()).device
-    values, mask = batch["input_values"].to(device), batch["attention_mask"].to(device)
+    inputs = {name: value.to(device) for name, value in inputs_of(collate(rows)).items()}
     with torch.inference_mode():
-        logits = model(input_values=values, attention_mask=mask).logits
+        logits = model(**inputs).logits
         log_probs = logits.float().log_softmax(-1).cpu().numpy()
-    frames = output_frames(model, mask.sum(-1)).tolist()
+    frames = output_frames(model, np.array([len(row["audio"]) for row in rows])).tolist()
     return [row[: int(n)].copy() for row, n in zip(log_probs, frames, strict=True)]

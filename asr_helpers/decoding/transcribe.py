@@ -71,7 +71,7 @@ def transcribe_file(
 
     Args:
         path: A WAV, FLAC, Ogg or MP3 file of any rate.
-        model: A ``Wav2Vec2ForCTC``, on the device where it is to run.
+        model: A CTC model, on the device where it is to run.
         processor: Its processor.
         search: Beam search with a language model; greedy decoding without.
         channel: 0-based channel to take; None mixes down by the mean.
@@ -227,12 +227,12 @@ def _targets(files: Sequence[Path], format: str, out: str | Path | None) -> dict
 def _load(folder: str | Path, device: str | None) -> tuple[torch.nn.Module, Any]:
     """The model on its device, and the processor beside it."""
     import torch
-    from transformers import Wav2Vec2Processor
 
     from asr_helpers.model.hub import locate_checkpoint
     from asr_helpers.model.loading import check_vocabulary, load_trained
+    from asr_helpers.model.processor import load_processor
 
     model = load_trained(folder)
-    processor = Wav2Vec2Processor.from_pretrained(locate_checkpoint(folder), trust_remote_code=False)
+    processor = load_processor(locate_checkpoint(folder))
     check_vocabulary(model, processor)
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), processor

@@ -60,7 +60,7 @@ class Windows:
         """Fit windows to a model's frames.
 
         Args:
-            source: A Wav2Vec2 model or its configuration.
+            source: A CTC model or its configuration.
             seconds: Length of a window at most.
             overlap_seconds: What neighbours share where there is no pause.
             shortest_seconds: How early a pause may end a window.

@@ -1,11 +1,12 @@
 """The checkpoint: found, loaded with a head for an alphabet, exact in batches, its frames and its tokens."""
 
+from .families import inputs_of
 from .frames import ctc_frames_needed, frame_seconds, output_frames, samples_needed
 from .hub import locate_checkpoint, publish
 from .loading import load_config, load_for_ctc, load_trained
 from .masking import spec_augment
-from .processor import make_processor, make_tokenizer, round_trip
-from .vocabulary import Alphabet, build_vocab, collapse, unseen_letters
+from .processor import load_processor, make_processor, make_tokenizer, round_trip
+from .vocabulary import Alphabet, build_vocab, collapse, read_alphabet, unseen_letters
 
 __all__ = [
     "Alphabet",
@@ -13,14 +14,17 @@ __all__ = [
     "collapse",
     "ctc_frames_needed",
     "frame_seconds",
+    "inputs_of",
     "load_config",
     "load_for_ctc",
+    "load_processor",
     "load_trained",
     "locate_checkpoint",
     "make_processor",
     "make_tokenizer",
     "output_frames",
     "publish",
+    "read_alphabet",
     "round_trip",
     "samples_needed",
     "spec_augment",

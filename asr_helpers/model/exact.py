@@ -1,30 +1,39 @@
 """Padded batches that give every clip the logits it has alone.
 
-A Wav2Vec2 model is told by its attention mask which samples are padding, and keeps padding out of attention
-and out of the positional convolution. Two places remain where it leaks:
+A model is told by its attention mask what is padding, and keeps padding out of attention. Three kinds of places
+remain where it leaks; they are found by what a layer is, in whichever family it lies:
 
-- Checkpoints with ``feat_extract_norm="group"`` (wav2vec2-base) normalise each channel over time after the
-  first convolution; mean and variance then run over the padding, and every frame of a short clip is scaled
-  wrongly.
-- Checkpoints with an adapter shorten time once more after the encoder, with convolutions that look over the
-  end of a clip: alone it finds zeros there, in a batch whatever the encoder made of the padding.
+- Checkpoints with ``feat_extract_norm="group"`` (wav2vec2-base, HuBERT, WavLM) normalise each channel over time
+  after the first convolution; mean and variance then run over the padding, and every frame of a short clip is
+  scaled wrongly.
+- Convolutions over frames that look over the end of a clip (adapters, Data2Vec's five positional ones, those in
+  Conformer's layers): alone a clip finds zeros there, in a batch whatever the layers before made of the padding.
+- Batch norm (Conformer, some HuBERT checkpoints), which in training takes its statistics from the whole batch, so
+  that a clip's output depends on its neighbours, padded or not. Fine-tuning keeps the statistics of pretraining.
 
-:func:`make_exact` closes both. It changes neither parameters, nor their names, nor the config, so a saved
-model stays an ordinary Wav2Vec2 checkpoint.
+:func:`make_exact` closes all three. It changes neither parameters, nor their names, nor the config, so a saved
+model stays an ordinary checkpoint of transformers.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import Wav2Vec2Model, Wav2Vec2PreTrainedModel
-from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2AdapterLayer, Wav2Vec2GroupNormConvLayer
+from torch.nn import functional
+from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .frames import output_frames
+from .families import Layers, family_of
+from .frames import model_layers, output_frames
 
 __all__ = ["MaskedGroupNorm", "is_exact", "make_exact"]
+
+ADAPTER = re.compile(r"adapter\.layers\.(\d+)\.")
 
 
 class MaskedGroupNorm(nn.GroupNorm):
@@ -62,16 +71,16 @@ class MaskedGroupNorm(nn.GroupNorm):
         return scaled.add_(shift[..., None]).to(hidden_states.dtype)
 
 
-class MaskedGroupNormConvLayer(Wav2Vec2GroupNormConvLayer):
+class MaskedGroupNormConvLayer(GradientCheckpointingLayer):
     """The first layer of a group-norm feature encoder, told how many of its frames are each clip's own."""
 
-    samples: torch.Tensor | None = None  # of the clips in the batch under way, shape (batch,)
+    frames: torch.Tensor | None = None  # that come into it, of the clips in the batch under way, shape (batch,)
 
     def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Take the lengths as an argument, before anything is checkpointed: so they are kept for the backward pass."""
-        if self.samples is not None:
+        if self.frames is not None:
             (kernel,), (stride,) = self.conv.kernel_size, self.conv.stride
-            kwargs["frames"] = output_frames(((kernel, stride),), self.samples)
+            kwargs["frames"] = output_frames(((kernel, stride),), self.frames)
         return super().__call__(*args, **kwargs)
 
     def forward(self, hidden_states: torch.Tensor, frames: torch.Tensor | None = None) -> torch.Tensor:
@@ -81,79 +90,136 @@ class MaskedGroupNormConvLayer(Wav2Vec2GroupNormConvLayer):
         return self.activation(hidden_states)
 
 
-def make_exact(model: Wav2Vec2PreTrainedModel) -> Wav2Vec2PreTrainedModel:
+class PretrainedBatchNorm(nn.BatchNorm1d):
+    """Batch norm with the statistics of pretraining, in training too: a clip's output is its own alone."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Normalise (batch, channels, frames) with the running statistics, which stay as they are."""
+        return functional.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+        )
+
+
+class _Carrier:
+    """A layer that may be computed again in the backward pass: it carries the lengths to its convolutions."""
+
+    frames: torch.Tensor | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        own = {} if self.frames is None else {"own_frames": self.frames}
+        return super().__call__(*args, **kwargs, **own)
+
+    def forward(self, *args: Any, own_frames: torch.Tensor | None = None, **kwargs: Any) -> Any:
+        convolutions = [module for module in self.modules() if _looks_around(module)]
+        _tell(convolutions, own_frames)
+        try:
+            return super().forward(*args, **kwargs)
+        finally:
+            _tell(convolutions, None)
+
+
+@cache
+def _carrying(kind: type[nn.Module]) -> type[nn.Module]:
+    return type(kind.__name__, (_Carrier, kind), {"__doc__": kind.__doc__})
+
+
+def make_exact(model: PreTrainedModel) -> PreTrainedModel:
     """Make padded batches give each clip the outputs it has alone, in training and in evaluation.
 
-    Pass the attention mask (right padding) with every batch; without one, the model does what it did before.
-    Works under autocast, gradient checkpointing, ``torch.compile``, DataParallel and DistributedDataParallel:
-    the lengths travel as an argument of the layer that needs them, so that a layer computed again in the
-    backward pass, or a replica on another device, gets those of its own batch. Calling it twice does no harm.
+    Pass the attention mask (right padding) with every batch; without one, the model does what it did before
+    (but for batch norm in training). Works under autocast, gradient checkpointing, ``torch.compile``,
+    DataParallel and DistributedDataParallel: the lengths travel as an argument of the layer that needs them,
+    so that a layer computed again in the backward pass, or a replica on another device, gets those of its
+    own batch. Calling it twice does no harm.
 
     Args:
-        model: A Wav2Vec2 model of transformers, with any head. Changed in place.
+        model: A model of one of the families, with any head. Changed in place.
 
     Returns:
         The same model.
 
     Raises:
-        TypeError: ``model`` is no Wav2Vec2 model.
+        ValueError: ``model`` is of none of the families.
     """
-    base = getattr(model, "wav2vec2", model)
-    if not isinstance(base, Wav2Vec2Model):
-        raise TypeError(f"{type(model).__name__} is no Wav2Vec2 model")
+    family_of(model)
     if is_exact(model):
         return model
-    first = base.feature_extractor.conv_layers[0]
-    listeners: list[nn.Module] = []
-    if isinstance(first, Wav2Vec2GroupNormConvLayer):
-        # The class changes, the object stays: parameters, their names, devices and hooks are untouched.
+    base = model.base_model
+    # Classes change, objects stay: parameters, their names, devices and hooks are untouched.
+    for module in base.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.__class__ = PretrainedBatchNorm
+        elif _looks_around(module):
+            module.register_forward_pre_hook(_silence_padding)
+    first = _first_convolution(base)
+    if isinstance(getattr(first, "layer_norm", None), nn.GroupNorm):
         first.__class__ = MaskedGroupNormConvLayer
         first.layer_norm.__class__ = MaskedGroupNorm
-        listeners.append(first)
-    if base.adapter is not None:
-        for layer in base.adapter.layers:
-            layer.register_forward_pre_hook(_silence_padding)
-            listeners.append(layer)
-    if listeners:
-        base.register_forward_pre_hook(_hand_out_lengths, with_kwargs=True)
-        base.register_forward_hook(_forget_lengths, always_call=True)
+    for layer in {carrier for _, carrier in _convolutions(base) if isinstance(carrier, GradientCheckpointingLayer)}:
+        layer.__class__ = _carrying(type(layer))
+    base.register_forward_pre_hook(_hand_out_lengths, with_kwargs=True)
+    base.register_forward_hook(_forget_lengths, always_call=True)
     base.__dict__["_exact"] = True
     return model
 
 
-def is_exact(model: Wav2Vec2PreTrainedModel) -> bool:
+def is_exact(model: PreTrainedModel) -> bool:
     """Say whether :func:`make_exact` has been at work on ``model``."""
-    return "_exact" in getattr(model, "wav2vec2", model).__dict__
+    return "_exact" in model.base_model.__dict__
 
 
-def _listeners(base: Wav2Vec2Model) -> list[tuple[nn.Module, tuple[tuple[int, int], ...]]]:
-    """Name the layers that need lengths, each with the (kernel, stride) layers that come before it."""
+def _looks_around(module: nn.Module) -> bool:
+    """Recognise a convolution that looks over the end of a clip, where a clip alone finds zeros."""
+    return isinstance(module, nn.Conv1d) and module.kernel_size[0] > 1 and module.padding[0] > 0
+
+
+def _first_convolution(base: PreTrainedModel) -> nn.Module | None:
+    """The first layer that hears the waveform; None in a model that is given features."""
+    return base.feature_extractor.conv_layers[0] if hasattr(base, "feature_extractor") else None
+
+
+def _convolutions(base: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:
+    """Name the convolutions that look around, each with what has to be told: the layer that may compute it again."""
+    layers = {name: m for name, m in base.named_modules() if isinstance(m, GradientCheckpointingLayer)}
+    for name, module in base.named_modules():
+        if _looks_around(module):
+            around = next((layer for within, layer in layers.items() if name.startswith(within + ".")), module)
+            yield name, around
+
+
+def _listeners(base: PreTrainedModel) -> Iterator[tuple[nn.Module, Layers]]:
+    """List the layers that need lengths, each with the (kernel, stride) layers of the model that come before it."""
     config = base.config
-    encoder = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
-    listeners: list[tuple[nn.Module, tuple[tuple[int, int], ...]]] = [(base.feature_extractor.conv_layers[0], ())]
-    if base.adapter is not None:
-        shrink = (config.adapter_kernel_size - 2, config.adapter_stride)
-        listeners += [(layer, encoder + (shrink,) * i) for i, layer in enumerate(base.adapter.layers)]
-    return listeners
+    if (first := _first_convolution(base)) is not None:
+        yield first, ()
+    shrinking = model_layers(config)
+    adapters = config.num_adapter_layers if getattr(config, "add_adapter", False) else 0
+    for name, listener in _convolutions(base):
+        within = ADAPTER.match(name)
+        yield listener, shrinking[: len(shrinking) - adapters + (int(within[1]) if within else 0)]
 
 
-def _hand_out_lengths(base: Wav2Vec2Model, args: tuple, kwargs: dict[str, Any]) -> None:
+def _hand_out_lengths(base: PreTrainedModel, args: tuple, kwargs: dict[str, Any]) -> None:
     """Tell the layers that need it how long each clip of a batch is (hook; ``base`` may be a replica)."""
     mask = kwargs.get("attention_mask", args[1] if len(args) > 1 else None)
-    samples = None if mask is None else mask.sum(-1)
+    lengths = None if mask is None else mask.sum(-1)
     for layer, passed in _listeners(base):
-        layer.samples = None if samples is None else output_frames(passed, samples)
+        layer.frames = None if lengths is None else output_frames(passed, lengths)
 
 
-def _forget_lengths(base: Wav2Vec2Model, args: tuple, output: Any) -> None:
+def _forget_lengths(base: PreTrainedModel, args: tuple, output: Any) -> None:
     """After a batch, also a failed one: no layer may apply these lengths to another batch (hook)."""
-    for layer, _ in _listeners(base):
-        layer.samples = None
+    _tell([layer for layer, _ in _listeners(base)], None)
 
 
-def _silence_padding(layer: Wav2Vec2AdapterLayer, args: tuple) -> tuple | None:
-    """Put zeros where a clip alone would find the zeros of the adapter's own padding (hook)."""
-    frames = getattr(layer, "samples", None)
+def _tell(layers: list[nn.Module], frames: torch.Tensor | None) -> None:
+    for layer in layers:
+        layer.frames = frames
+
+
+def _silence_padding(convolution: nn.Conv1d, args: tuple) -> tuple | None:
+    """Put zeros where a clip alone would find the zeros of the convolution's own padding (hook)."""
+    frames = getattr(convolution, "frames", None)
     if frames is None:
         return None
     (hidden_states,) = args

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from asr_helpers.audio.reading import SAMPLING_RATE
 
+from .families import Layers, family_of
+
 __all__ = [
     "conv_layers",
     "ctc_frames_needed",
     "frame_seconds",
     "hop",
+    "model_layers",
     "output_frames",
     "receptive_field",
     "samples_needed",
 ]
 
 Count = TypeVar("Count")  # int, numpy integer array or torch integer tensor: the arithmetic is the same
-
-Layers = tuple[tuple[int, int], ...]
 
 
 def conv_layers(source: Any) -> Layers:
@@ -30,33 +31,44 @@ def conv_layers(source: Any) -> Layers:
     The tuple is plain data: a worker process can count frames with it and need not import transformers.
 
     Args:
-        source: A Wav2Vec2 model, its config, or such a tuple already.
+        source: A CTC model, its config, or such a tuple already.
 
     Returns:
-        One (kernel, stride) a layer: the feature encoder's, and the adapter's where the checkpoint has one.
+        One (kernel, stride) a layer: those of the features where the model hears features, the feature
+        encoder's, and the adapter's where the checkpoint has one.
         An adapter layer (kernel 3, padding 1) gives as many frames as kernel 1 without padding, and is
         written so.
 
     Raises:
-        TypeError: ``source`` has no convolutions to speak of.
+        TypeError: ``source`` is neither.
+        ValueError: It is of no family that can be fine-tuned here.
     """
     config = getattr(source, "config", source)
-    if hasattr(config, "conv_kernel"):
-        layers = list(zip(config.conv_kernel, config.conv_stride, strict=True))
-        if getattr(config, "add_adapter", False):
-            kernel = config.adapter_kernel_size - 2  # a padding of 1 on both sides
-            layers += [(kernel, config.adapter_stride)] * config.num_adapter_layers
-        return tuple((int(kernel), int(stride)) for kernel, stride in layers)
+    if hasattr(config, "model_type"):
+        return _whole(family_of(config).before(config)) + model_layers(config)
     if isinstance(config, Sequence) and all(len(layer) == 2 for layer in config):
-        return tuple((int(kernel), int(stride)) for kernel, stride in config)
-    raise TypeError(f"{type(source).__name__} is neither a Wav2Vec2 model, its config, nor (kernel, stride) pairs")
+        return _whole(config)
+    raise TypeError(f"{type(source).__name__} is neither a CTC model, its config, nor (kernel, stride) pairs")
+
+
+def model_layers(config: Any) -> Layers:
+    """Name those of :func:`conv_layers` that are the model's own: without what the collator computes."""
+    layers = list(zip(getattr(config, "conv_kernel", ()), getattr(config, "conv_stride", ()), strict=True))
+    if getattr(config, "add_adapter", False):
+        kernel = config.adapter_kernel_size - 2  # a padding of 1 on both sides
+        layers += [(kernel, config.adapter_stride)] * config.num_adapter_layers
+    return _whole(layers)
+
+
+def _whole(layers: Iterable[Sequence[int]]) -> Layers:
+    return tuple((int(kernel), int(stride)) for kernel, stride in layers)
 
 
 def output_frames(source: Any, samples: Count) -> Count:
     """Count the frames that the model makes of a recording.
 
     Args:
-        source: A Wav2Vec2 model, its config, or the tuple of :func:`conv_layers`.
+        source: A CTC model, its config, or the tuple of :func:`conv_layers`.
         samples: Length of the recording in samples: an int, or an integer array or tensor of lengths.
 
     Returns:

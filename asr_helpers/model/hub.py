@@ -9,7 +9,7 @@ from typing import Any
 
 import huggingface_hub
 
-__all__ = ["CheckpointUnavailable", "HubUnavailable", "locate_checkpoint", "publish"]
+__all__ = ["CheckpointUnavailable", "HubUnavailable", "has_safe_weights", "locate_checkpoint", "publish"]
 
 HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 
@@ -30,7 +30,7 @@ class HubUnavailable(CheckpointUnavailable):
     """A checkpoint is an id on the Hub, the Hub cannot be reached, and no copy lies on this machine."""
 
 
-def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True) -> Path:
+def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True, also: str = "") -> Path:
     """Find a checkpoint on this machine, fetching it from the Hub first if need be.
 
     Safetensors are preferred; a pickled ``pytorch_model.bin`` is fetched only where there is nothing else.
@@ -38,6 +38,7 @@ def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True) -> Path:
     Args:
         checkpoint: A folder, or an id on the Hub such as ``facebook/wav2vec2-base``.
         weights: Fetch the weights too; otherwise only configs and vocabulary.
+        also: Name of a further file to fetch, where the checkpoint has it.
 
     Returns:
         The folder, with ``config.json`` and weights in it.
@@ -49,10 +50,10 @@ def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True) -> Path:
     """
     folder = Path(checkpoint).expanduser()
     if not folder.is_dir():
-        folder = _fetch(str(checkpoint), weights)
+        folder = _fetch(str(checkpoint), weights, also)
     if not (folder / "config.json").is_file():
         raise CheckpointUnavailable(f"{checkpoint} has no config.json: it is no checkpoint of transformers")
-    if weights and not _has(folder, SAFE_WEIGHTS) and not _has(folder, PICKLED_WEIGHTS):
+    if weights and not has_safe_weights(folder) and not _has(folder, PICKLED_WEIGHTS):
         raise CheckpointUnavailable(
             f"{checkpoint} has no weights here (no model.safetensors or pytorch_model.bin in {folder}); "
             "if its training was stopped, run notebook 04 again, otherwise fetch the checkpoint again"
@@ -60,11 +61,16 @@ def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True) -> Path:
     return folder
 
 
+def has_safe_weights(folder: Path) -> bool:
+    """Say whether the weights lie in ``folder`` as safetensors; what else does (MMS's adapters) are not the weights."""
+    return _has(folder, SAFE_WEIGHTS)
+
+
 def _has(folder: Path, patterns: list[str]) -> bool:
     return any(True for pattern in patterns for _ in folder.glob(pattern))
 
 
-def _fetch(checkpoint: str, weights: bool) -> Path:
+def _fetch(checkpoint: str, weights: bool, also: str = "") -> Path:
     """Fetch an id from the Hub, or find its copy in the cache."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
@@ -72,10 +78,10 @@ def _fetch(checkpoint: str, weights: bool) -> Path:
     network_error = HfHubHTTPError.__bases__[0]  # HTTPError of httpx; from huggingface_hub 2 on, of httpx2
     if not HUB_ID.match(checkpoint):
         raise CheckpointUnavailable(f"there is no folder {checkpoint} (seen from {Path.cwd()})")
-    wanted = TEXTS + SAFE_WEIGHTS if weights else TEXTS
+    wanted = (TEXTS + SAFE_WEIGHTS if weights else TEXTS) + ([also] if also else [])
     try:
         folder = Path(snapshot_download(checkpoint, allow_patterns=wanted))
-        if weights and not _has(folder, SAFE_WEIGHTS):
+        if weights and not has_safe_weights(folder):
             snapshot_download(checkpoint, allow_patterns=PICKLED_WEIGHTS)
     except RepositoryNotFoundError as error:  # also: private, or its terms not yet accepted
         raise CheckpointUnavailable(
@@ -99,8 +105,8 @@ def publish(model: Any, processor: Any, repository: str, *, private: bool = True
     stored.
 
     Args:
-        model: ``Wav2Vec2ForCTC``.
-        processor: Its ``Wav2Vec2Processor``.
+        model: A CTC model.
+        processor: Its processor.
         repository: ``"name/repository"``; made when it does not exist.
         private: Make it visible to its owner alone.
 

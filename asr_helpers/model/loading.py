@@ -1,4 +1,4 @@
-"""Load a Wav2Vec2 checkpoint for CTC: its vocabulary and blank, a head of its own seed, exact batches."""
+"""Load a checkpoint for CTC, of whichever family: its vocabulary and blank, a head of its own seed, exact batches."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, Wav2Vec2Config, Wav2Vec2ForCTC
+from torch import nn
+from transformers import AutoConfig, AutoModelForCTC, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from .adapters import FILE, load_adapter, rest_all_but_adapter
 from .exact import make_exact
-from .hub import locate_checkpoint
+from .families import HEAD, family_of
+from .hub import has_safe_weights, locate_checkpoint
 from .vocabulary import Alphabet, read_alphabet
 
 __all__ = ["check_vocabulary", "load_config", "load_for_ctc", "load_trained", "spec_augment_for"]
 
 # What a new head may lack in a checkpoint; anything else that is missing means that the checkpoint is another
 # model.
-FRESH = re.compile(r"^(lm_head\.|wav2vec2\.masked_spec_embed$|masked_spec_embed$)")
+MASK_VECTOR = "masked_spec_embed"
+FRESH = re.compile(rf"^({re.escape(HEAD)}|(\w+\.)?{MASK_VECTOR}$)")
 
 DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "final_dropout")
+DROPOUTS += ("conformer_conv_dropout",)  # of those families that have it
 
 
 def load_for_ctc(
@@ -34,12 +39,13 @@ def load_for_ctc(
     processor: Any,
     head_seed: int,
     keep_head: bool = False,
+    adapter_language: str = "",
     freeze_feature_encoder: bool = True,
     shortest_frames: int | None = None,
     dropout: float | Mapping[str, float] | None = None,
     spec_augment: Mapping[str, Any] | None = None,
     attn_implementation: str | None = None,
-) -> Wav2Vec2ForCTC:
+) -> PreTrainedModel:
     """Load a checkpoint with a CTC head for this vocabulary, and exact batches.
 
     The head is drawn from ``head_seed`` alone, through a generator of its own: a head drawn under the seed
@@ -53,7 +59,10 @@ def load_for_ctc(
         checkpoint: A folder, or an id on the Hugging Face Hub.
         processor: The processor (or tokenizer) whose vocabulary the head speaks.
         head_seed: Seed of the new head.
-        keep_head: Keep the checkpoint's own head. Its vocabulary must be the processor's, id for id.
+        keep_head: Go on from a fine-tuned checkpoint's head: the letters that it knows keep their weights, wherever
+            they stand in its vocabulary; the others are drawn, and its outputs for anything else are left out.
+        adapter_language: Begin with this language's adapter of an MMS checkpoint (``"urd-script_arabic"``), and ask a
+            gradient for adapter and head alone. Empty: train the whole model.
         freeze_feature_encoder: No gradient for the convolutions that hear the waveform, as in the original
             paper.
         shortest_frames: Frames of the shortest clip that will be trained on; masks of SpecAugment are made to
@@ -62,7 +71,7 @@ def load_for_ctc(
             configured.
         spec_augment: Settings of SpecAugment by their config names (``{"mask_time_prob": 0.05}``).
         attn_implementation: ``"eager"``, ``"sdpa"``, ``"flash_attention_2"``; None: what transformers
-            prefers.
+            prefers. Where a family has one way only, that one.
 
     Returns:
         The model in fp32 on the CPU, in training mode.
@@ -73,44 +82,47 @@ def load_for_ctc(
         ValueError: The vocabulary and the blank do not fit each other, or the checkpoint's head, or a setting has
             another name.
     """
-    folder = locate_checkpoint(checkpoint)
+    folder = locate_checkpoint(checkpoint, also=FILE.format(adapter_language) if adapter_language else "")
     config = load_config(folder)
     alphabet = Alphabet.of(processor)
-    if keep_head:
-        _require_same_alphabet(read_alphabet(folder), alphabet, checkpoint)
-    _configure(config, alphabet, dropout=dropout, spec_augment=spec_augment)
+    own = _alphabet_to_keep(folder, alphabet, checkpoint) if keep_head else alphabet
+    _configure(config, own, dropout=dropout, spec_augment=spec_augment)
     if shortest_frames is not None:
         for name, value in spec_augment_for(config, shortest_frames).items():
             setattr(config, name, value)
     model, fresh = _load(folder, config, attn_implementation)
-    if keep_head and any(name.startswith("lm_head.") for name in fresh):
+    if keep_head and any(name.startswith(HEAD) for name in fresh):
         raise ValueError(f"keep_head=True, but {checkpoint} has no CTC head; leave keep_head out to get a new one")
-    _draw(model, fresh if keep_head else fresh | {"lm_head.weight", "lm_head.bias"}, head_seed)
-    if freeze_feature_encoder:
+    _draw(model, fresh if keep_head else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
+    if keep_head:
+        _keep_outputs(model, own, alphabet, head_seed)
+    if freeze_feature_encoder and hasattr(model, "freeze_feature_encoder"):  # not where features are computed before
         model.freeze_feature_encoder()
+    if adapter_language:
+        load_adapter(model, folder, adapter_language)
+        rest_all_but_adapter(model)
     _rest_unused_mask_vector(model)
     return make_exact(model).train()
 
 
-def load_config(checkpoint: str | Path) -> Wav2Vec2Config:
+def load_config(checkpoint: str | Path) -> PreTrainedConfig:
     """Read a checkpoint's config, by which frames can be counted before any weights are loaded.
 
     Raises:
         HubUnavailable: ``checkpoint`` is no folder and the Hub cannot be reached.
-        ValueError: It is the config of another kind of model.
+        ValueError: It is of no family that can be fine-tuned here; the text lists those that can.
     """
     folder = locate_checkpoint(checkpoint, weights=False)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except ValueError as error:
-        known = "its config.json is damaged, or asks for Python of its own, which is never run"
-        raise ValueError(f"{checkpoint} is no wav2vec2 checkpoint: {known}; choose another") from error
-    if not isinstance(config, Wav2Vec2Config):
-        raise ValueError(f"{checkpoint} is a {config.model_type} model; this package trains wav2vec2 checkpoints")
+        known = "its config.json is damaged, of an unknown kind, or asks for Python of its own, which is never run"
+        raise ValueError(f"{checkpoint} is no checkpoint of transformers: {known}; choose another") from error
+    family_of(config, checkpoint=checkpoint)
     return config
 
 
-def load_trained(folder: str | Path, *, attn_implementation: str | None = None) -> Wav2Vec2ForCTC:
+def load_trained(folder: str | Path, *, attn_implementation: str | None = None) -> PreTrainedModel:
     """Load a fine-tuned model as it was saved, with exact batches, in evaluation mode.
 
     Args:
@@ -124,12 +136,12 @@ def load_trained(folder: str | Path, *, attn_implementation: str | None = None) 
     """
     local = locate_checkpoint(folder)
     model, fresh = _load(local, load_config(local), attn_implementation)
-    if fresh - {"wav2vec2.masked_spec_embed"}:
+    if any(name.startswith(HEAD) for name in fresh):
         raise ValueError(f"{folder} has no CTC head: it was pretrained, not fine-tuned; train it first (notebook 04)")
     return make_exact(model).eval()
 
 
-def check_vocabulary(model: Wav2Vec2ForCTC, processor: Any) -> None:
+def check_vocabulary(model: PreTrainedModel, processor: Any) -> None:
     """Refuse a processor whose tokens are not the model's outputs.
 
     Raises:
@@ -149,7 +161,7 @@ def check_vocabulary(model: Wav2Vec2ForCTC, processor: Any) -> None:
         )
 
 
-def spec_augment_for(config: Wav2Vec2Config, shortest_frames: int) -> dict[str, int]:
+def spec_augment_for(config: PreTrainedConfig, shortest_frames: int) -> dict[str, int]:
     """Fit SpecAugment's time masks to the shortest clip.
 
     transformers stops a training step whose batch is shorter than one mask, and keeps at least
@@ -172,18 +184,19 @@ def spec_augment_for(config: Wav2Vec2Config, shortest_frames: int) -> dict[str, 
 
 
 def _configure(
-    config: Wav2Vec2Config,
+    config: PreTrainedConfig,
     alphabet: Alphabet,
     *,
     dropout: float | Mapping[str, float] | None,
     spec_augment: Mapping[str, Any] | None,
 ) -> None:
     """Write this training's settings into the config; an unknown name is an error, not a new attribute."""
-    dropouts = dict.fromkeys(DROPOUTS, dropout) if isinstance(dropout, (int, float)) else dict(dropout or {})
+    names = [name for name in DROPOUTS if hasattr(config, name)]
+    dropouts = dict.fromkeys(names, dropout) if isinstance(dropout, (int, float)) else dict(dropout or {})
     masks = dict(spec_augment or {})
     for name in dropouts:
-        if name not in DROPOUTS:
-            raise ValueError(f"{name!r} is no dropout of Wav2Vec2; the names are {', '.join(DROPOUTS)}")
+        if name not in names:
+            raise ValueError(f"{name!r} is no dropout of {config.model_type}; the names are {', '.join(names)}")
     for name in masks:
         if not (name.startswith("mask_") or name == "apply_spec_augment") or not hasattr(config, name):
             raise ValueError(f"{name!r} is no setting of SpecAugment; see mask_* and apply_spec_augment in the config")
@@ -200,19 +213,19 @@ def _configure(
     )
 
 
-def _load(folder: Path, config: Wav2Vec2Config, attn_implementation: str | None) -> tuple[Wav2Vec2ForCTC, set[str]]:
+def _load(folder: Path, config: PreTrainedConfig, attn_implementation: str | None) -> tuple[PreTrainedModel, set[str]]:
     """Load the weights; return the model, and the names of those that the checkpoint lacks or has in another size.
 
     ``weights_only`` unpickles tensors and nothing else: published checkpoints still come as
     ``pytorch_model.bin``, and a pickle of unknown origin must not run code.
     """
-    safe = any(folder.glob("*.safetensors"))
+    safe = has_safe_weights(folder)
     try:
         with torch.random.fork_rng(devices=[]), _quiet():
-            model, report = Wav2Vec2ForCTC.from_pretrained(
+            model, report = AutoModelForCTC.from_pretrained(
                 folder,
                 config=config,
-                attn_implementation=attn_implementation,
+                attn_implementation=family_of(config).attention or attn_implementation,
                 use_safetensors=safe,
                 weights_only=True,
                 dtype=torch.float32,
@@ -253,7 +266,7 @@ def _quiet() -> Iterator[None]:
 
 
 @torch.no_grad()
-def _draw(model: Wav2Vec2ForCTC, names: set[str], seed: int) -> None:
+def _draw(model: PreTrainedModel, names: set[str], seed: int) -> None:
     """Draw the named parameters from ``seed``, each from a stream of its own, distributed as in transformers.
 
     The streams are derived by hashing: a plain ``seed`` would repeat the numbers that ``torch.manual_seed``
@@ -265,24 +278,40 @@ def _draw(model: Wav2Vec2ForCTC, names: set[str], seed: int) -> None:
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
         if name.endswith("bias"):
             parameters[name].zero_()
-        elif name.endswith("masked_spec_embed"):
+        elif name.endswith(MASK_VECTOR):
             parameters[name].uniform_(generator=generator)
         else:
             parameters[name].normal_(0, model.config.initializer_range, generator=generator)
 
 
-def _rest_unused_mask_vector(model: Wav2Vec2ForCTC) -> None:
+def _rest_unused_mask_vector(model: PreTrainedModel) -> None:
     """Ask no gradient for SpecAugment's vector when no mask uses it: DistributedDataParallel would wait for it."""
-    config, base = model.config, model.wav2vec2
+    config, base = model.config, model.base_model
     used = getattr(config, "apply_spec_augment", True) and config.mask_time_prob > 0
-    if hasattr(base, "masked_spec_embed") and not used:
-        base.masked_spec_embed.requires_grad_(False)
+    if hasattr(base, MASK_VECTOR) and not used:
+        getattr(base, MASK_VECTOR).requires_grad_(False)
 
 
-def _require_same_alphabet(own: Alphabet | None, wanted: Alphabet, checkpoint: str | Path) -> None:
-    """Refuse to keep a head whose outputs mean other tokens."""
-    advice = "leave keep_head out to get a new head"
+def _alphabet_to_keep(folder: Path, wanted: Alphabet, checkpoint: str | Path) -> Alphabet:
+    """Read what the outputs of a checkpoint's head mean; refuse one that none of the wanted letters is among."""
+    own, advice = read_alphabet(folder), "leave keep_head out to get a new head"
     if own is None:
-        raise ValueError(f"keep_head=True, but {checkpoint} has no vocab.json to compare with; {advice}")
-    if differs := own.difference(wanted):
-        raise ValueError(f"keep_head=True, but {differs}; {advice}")
+        raise ValueError(
+            f"keep_head=True, but {checkpoint} has no vocab.json that says what its outputs mean; {advice}"
+        )
+    if not any(
+        len(wanted.tokens[i]) == 1 for i in wanted.counterparts(own) if i not in (wanted.blank, wanted.boundary)
+    ):
+        raise ValueError(f"keep_head=True, but {checkpoint} knows none of these letters; {advice}")
+    return own
+
+
+@torch.no_grad()
+def _keep_outputs(model: PreTrainedModel, own: Alphabet, alphabet: Alphabet, seed: int) -> None:
+    """Give the head the outputs of ``alphabet``: those of ``own`` keep their weights, the others are drawn."""
+    old, names = model.lm_head, {f"{HEAD}weight", f"{HEAD}bias"}
+    model.lm_head = nn.Linear(old.in_features, len(alphabet))
+    model.config.update({"vocab_size": len(alphabet), "pad_token_id": alphabet.blank})
+    _draw(model, names, seed)
+    for here, there in alphabet.counterparts(own).items():
+        model.lm_head.weight[here], model.lm_head.bias[here] = old.weight[there], old.bias[there]

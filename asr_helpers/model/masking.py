@@ -6,22 +6,24 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from transformers import Wav2Vec2ForCTC
+from transformers import PreTrainedModel
+
+from .families import inputs_of
 
 __all__ = ["spec_augment"]
 
 
 @torch.no_grad()
 def spec_augment(
-    recogniser: Wav2Vec2ForCTC, batch: Mapping[str, torch.Tensor], *, seed: int
+    recogniser: PreTrainedModel, batch: Mapping[str, torch.Tensor], *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Look at what the transformer gets of a recording when it is asked, and when it trains.
 
     Neither the random numbers of a later training nor the mode of the model are changed.
 
     Args:
-        recogniser: Any Wav2Vec2 model with a CTC head.
-        batch: ``input_values`` and ``attention_mask`` of one recording or more; the first is looked at.
+        recogniser: A model of any family, with a CTC head.
+        batch: The collator's, of one recording or more; the first is looked at.
         seed: Which spans are masked.
 
     Returns:
@@ -29,7 +31,7 @@ def spec_augment(
 
     Source: Park et al. (2019), SpecAugment; Baevski et al. (2020), appendix B, for masks in place of features.
     """
-    body, mode, numpy_state = recogniser.wav2vec2, recogniser.training, np.random.get_state()
+    body, mode, numpy_state = recogniser.base_model, recogniser.training, np.random.get_state()
     seen: list[np.ndarray] = []
 
     def look(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
@@ -42,7 +44,7 @@ def spec_augment(
                 np.random.seed(seed)
                 torch.manual_seed(seed)
                 recogniser.train(training)
-                body(batch["input_values"], attention_mask=batch["attention_mask"])
+                body(**inputs_of(batch))
     finally:
         hook.remove()
         recogniser.train(mode)

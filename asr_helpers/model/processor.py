@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.storage import read_json, write_json
 
+from .families import FAMILIES, family_of
 from .vocabulary import BLANK, BOUNDARY, SPECIALS, UNKNOWN
 
 if TYPE_CHECKING:
-    from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
+    from transformers import ProcessorMixin, SequenceFeatureExtractor, Wav2Vec2CTCTokenizer
 
 __all__ = [
+    "load_processor",
     "make_feature_extractor",
     "make_processor",
     "make_tokenizer",
@@ -44,55 +46,89 @@ def make_tokenizer(vocab: Mapping[str, int], folder: str | Path) -> Wav2Vec2CTCT
     return tokenizer
 
 
-def make_feature_extractor(checkpoint: str | Path | None = None) -> Wav2Vec2FeatureExtractor:
-    """Take the feature extractor of a checkpoint, or a 16 kHz one that scales to zero mean and unit variance.
+def make_feature_extractor(checkpoint: str | Path | None = None) -> SequenceFeatureExtractor:
+    """Take the feature extractor of a checkpoint, or its family's for 16 kHz: zero mean and unit variance.
 
     ``return_attention_mask`` is always true here. Checkpoints with group norm in the feature encoder
     (wav2vec2-base) ship false, because their statistics run over the padding whether a mask is given or not;
     this project computes those statistics over the real frames only, so the mask is right for every checkpoint.
 
     Args:
-        checkpoint: Folder or Hub id; its feature extractor's configuration decides whether audio is scaled.
+        checkpoint: Folder or Hub id; its family decides whether the model hears samples or features, and its
+            feature extractor's configuration whether samples are scaled. None: samples, scaled.
 
     Raises:
         CheckpointUnavailable: No such folder, and the Hub gives no such checkpoint.
-        ValueError: The checkpoint expects another sampling rate than 16 kHz.
+        ValueError: The checkpoint is of no family that can be fine-tuned here (the text lists those that can), or
+            expects another sampling rate than 16 kHz.
     """
-    from transformers import Wav2Vec2FeatureExtractor
-
     from .hub import locate_checkpoint
 
-    found = {}
-    if checkpoint is not None:  # transformers 5 saves it inside processor_config.json, earlier versions by itself
+    kind, found = "wav2vec2", {}
+    if checkpoint is not None:
         folder = locate_checkpoint(checkpoint, weights=False)
-        found = read_json(folder / "preprocessor_config.json")
-        found = found or read_json(folder / "processor_config.json").get("feature_extractor", {})
+        kind, found = read_json(folder / "config.json").get("model_type", ""), _extractor_settings(folder)
+    make = _of_transformers(family_of(kind, checkpoint=checkpoint).feature_extractor)
     if not found:
-        return Wav2Vec2FeatureExtractor(return_attention_mask=True)
+        return make(return_attention_mask=True)
     if found.get("sampling_rate", SAMPLING_RATE) != SAMPLING_RATE:
         raise ValueError(
             f"{checkpoint} expects {found['sampling_rate']} Hz; choose a checkpoint for {SAMPLING_RATE:,} Hz"
         )
-    return Wav2Vec2FeatureExtractor.from_dict(found | {"return_attention_mask": True})
+    return make.from_dict(found | {"return_attention_mask": True})
+
+
+def _extractor_settings(folder: Path) -> dict[str, Any]:
+    """Read a feature extractor's settings: transformers 5 saves them in processor_config.json, earlier ones alone."""
+    alone = read_json(folder / "preprocessor_config.json")
+    return alone or read_json(folder / "processor_config.json").get("feature_extractor", {})
+
+
+def _of_transformers(name: str) -> Any:
+    """Import a class of transformers by name, one of those that `FAMILIES` names."""
+    import transformers
+
+    return getattr(transformers, name)
 
 
 def make_processor(
     vocab: Mapping[str, int], folder: str | Path, *, checkpoint: str | Path | None = None
-) -> Wav2Vec2Processor:
+) -> ProcessorMixin:
     """Join the vocabulary's tokenizer to the checkpoint's feature extractor, and save both into ``folder``.
 
     Args:
         vocab: Token to id, from `build_vocab`.
-        folder: Made if missing; `Wav2Vec2Processor.from_pretrained` reads it.
+        folder: Made if missing; `load_processor` reads it, and `AutoProcessor` of transformers.
         checkpoint: See `make_feature_extractor`, also for what is raised.
     """
-    from transformers import Wav2Vec2Processor
-
-    processor = Wav2Vec2Processor(
-        feature_extractor=make_feature_extractor(checkpoint), tokenizer=make_tokenizer(vocab, folder)
+    extractor = make_feature_extractor(checkpoint)
+    processor = _processor_for(type(extractor).__name__)(
+        feature_extractor=extractor, tokenizer=make_tokenizer(vocab, folder)
     )
     processor.save_pretrained(folder)
     return processor
+
+
+def load_processor(folder: str | Path) -> ProcessorMixin:
+    """Read a processor that `make_processor` saved, or the one beside a model; Python that lies there never runs.
+
+    Raises:
+        ValueError: Its feature extractor is that of no family that can be fine-tuned here.
+    """
+    settings = _extractor_settings(Path(folder))
+    kind = settings.get("feature_extractor_type", "Wav2Vec2FeatureExtractor")
+    return _processor_for(kind).from_pretrained(folder, trust_remote_code=False)
+
+
+def _processor_for(feature_extractor: str) -> Any:
+    """The class of transformers that joins a feature extractor to a tokenizer."""
+    classes = {family.feature_extractor: family.processor for family in FAMILIES.values()}
+    if feature_extractor not in classes:
+        raise ValueError(
+            f"no family of models hears through a {feature_extractor!r}; use one of {', '.join(classes)} "
+            "(notebook 02 makes it)"
+        )
+    return _of_transformers(classes[feature_extractor])
 
 
 def round_trip(tokenizer: Wav2Vec2CTCTokenizer, texts: Iterable[str]) -> list[str]:

@@ -93,6 +93,15 @@ class Alphabet:
         tokens = (" " if i == self.boundary else self.tokens[i] for i in collapse(path, self.blank))
         return " ".join("".join(tokens).split())
 
+    def counterparts(self, other: Alphabet) -> dict[int, int]:
+        """Map those ids that mean the same in another alphabet to their ids there: blank, boundary, equal letters."""
+        same = {i: other.ids[token] for token, i in self.ids.items() if token in other.ids}
+        own = {self.blank, self.boundary}
+        same = {i: j for i, j in same.items() if i not in own and j not in {other.blank, other.boundary}}
+        if self.boundary is not None and other.boundary is not None:
+            same[self.boundary] = other.boundary
+        return {self.blank: other.blank, **same}
+
     def difference(self, other: Alphabet, mine_is: str = "the checkpoint", other_is: str = "the processor") -> str:
         """Say in a sentence how the outputs of one alphabet differ from another's; empty if they do not."""
         mine, theirs = self.ids.keys(), other.ids.keys()

@@ -92,12 +92,19 @@ class Run:
         self.written.add(artifact)
         write_parquet(table, self.path(artifact))
 
-    def write_model(self, model: Any, processor: Any) -> None:
-        """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers."""
+    def write_model(self, model: Any, processor: Any, *, adapter_language: str = "") -> None:
+        """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers.
+
+        Where a language's adapter was trained, it is written as MMS does too.
+        """
         self.written.add("model")
         with replacing_folder(self.path("model")) as part:
             model.save_pretrained(part)
             processor.save_pretrained(part)
+            if adapter_language:
+                from asr_helpers.model.adapters import save_adapter  # only here: it brings torch along
+
+                save_adapter(model, part, adapter_language)
 
     def write_json(self, artifact: str, content: Any) -> None:
         """Write a JSON artifact whole or not at all."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor
+from transformers import PreTrainedModel
 
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.dataset.fit import require_fit
@@ -18,6 +18,7 @@ from asr_helpers.dataset.reading import Utterances, load_prepared, stream_prepar
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.hub import publish
 from asr_helpers.model.loading import load_config, load_for_ctc, load_trained
+from asr_helpers.model.processor import load_processor
 from asr_helpers.storage import write_json
 from asr_helpers.training.config import TrainingConfig, TrainingSetup, from_parameters, training_arguments
 from asr_helpers.training.device import choose_attention, training_device
@@ -79,7 +80,7 @@ class TrainingRun:
 
     def __init__(self, run: Run, setup: TrainingSetup, config: TrainingConfig) -> None:
         self.run, self.setup, self.config = run, setup, config
-        self.processor = Wav2Vec2Processor.from_pretrained(run.need("processor"), trust_remote_code=False)
+        self.processor = load_processor(run.need("processor"))
         require_fit(run.need("dataset"), self.processor, load_config(source(setup.checkpoint)))
         prepared = load_prepared(run.need("dataset"))
         self.validation = Utterances(prepared["validation"])
@@ -87,7 +88,7 @@ class TrainingRun:
         self.steps = config.steps(self.utterances.length)
 
     @cached_property
-    def model(self) -> Wav2Vec2ForCTC:
+    def model(self) -> PreTrainedModel:
         """The checkpoint with its new head, in fp32 on the CPU; read when it is first asked for."""
         checkpoint, (shortest, longest) = source(self.setup.checkpoint), self.utterances.limits
         frames = int(output_frames(load_config(checkpoint), round(shortest * SAMPLING_RATE)))
@@ -95,6 +96,8 @@ class TrainingRun:
             checkpoint,
             processor=self.processor,
             head_seed=self.setup.head_seed,
+            keep_head=self.setup.keep_head,
+            adapter_language=self.setup.adapter_language,
             freeze_feature_encoder=self.setup.freeze_feature_encoder,
             shortest_frames=max(1, frames),  # a clip with fewer frames than letters is left out, however short
             dropout=self.setup.dropout,
@@ -151,7 +154,7 @@ class TrainingRun:
         if rank() != 0:
             return None
         run = self.run
-        run.write_model(result.model, self.processor)
+        run.write_model(result.model, self.processor, adapter_language=self.setup.adapter_language)
         run.write_table("training_log", result.log)
         write_json({name: getattr(result, name) for name in RESULT_NUMBERS}, run.path("checkpoints") / RESULT_FILE)
         entry = run.record(

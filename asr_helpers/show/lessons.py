@@ -25,18 +25,17 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
     """Draw what a recording passes through, with the numbers of this checkpoint.
 
     Args:
-        recogniser: A `transformers.Wav2Vec2ForCTC`.
+        recogniser: A CTC model of transformers, of any family.
         clock: When each frame is (a `decoding.FrameClock`).
         ax: Where to draw; 10 inches by 1.8 have room for every number.
         title: The finding.
     """
-    config, body = recogniser.config, recogniser.wav2vec2
-    strides = "·".join(map(str, config.conv_stride))
+    config, body = recogniser.config, recogniser.base_model
     hears, step = 1000 * clock.field / SAMPLING_RATE, 1000 * clock.seconds
     boxes = (
         ("waveform", f"{SAMPLING_RATE:,} samples\na second"),
-        ("convolutions", f"{len(config.conv_stride)} layers,\nstrides {strides}\n{_size(body.feature_extractor)}"),
-        ("frames", f"one every {step:.0f} ms,\neach hears {hears:.0f} ms:\n{config.conv_dim[-1]} numbers"),
+        _front(config, body),
+        ("frames", f"one every {step:.0f} ms,\neach hears {hears:.0f} ms:\n{_width(config)} numbers"),
         (
             "transformer",
             f"{config.num_hidden_layers} layers of {config.hidden_size}\n"
@@ -54,6 +53,18 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
     ax.set(xlim=(-0.5, len(boxes) - 0.5), ylim=(-0.5, 0.5))
     ax.set_axis_off()
     return finish(ax, title)
+
+
+def _front(config: Any, body: Any) -> tuple[str, str]:
+    """What makes frames of samples: convolutions that were learnt, or a spectrogram."""
+    if not hasattr(body, "feature_extractor"):
+        return "log-mel", "80 bands,\nnothing to learn"
+    strides = "·".join(map(str, config.conv_stride))
+    return "convolutions", f"{len(config.conv_stride)} layers,\nstrides {strides}\n{_size(body.feature_extractor)}"
+
+
+def _width(config: Any) -> int:
+    return config.conv_dim[-1] if hasattr(config, "conv_dim") else config.feature_projection_input_dim
 
 
 def _size(*parts: Any) -> str:

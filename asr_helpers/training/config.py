@@ -128,6 +128,8 @@ class TrainingSetup:
     Attributes:
         checkpoint: Folder, or Hub id.
         head_seed: Seed of the new head alone.
+        keep_head: The letters that a fine-tuned checkpoint's head knows keep their weights; only others are new.
+        adapter_language: Language whose adapter of an MMS checkpoint is the start; it and the head learn alone.
         freeze_feature_encoder: The convolutions keep what they learnt in pretraining.
         dropout: One probability for all dropouts of the encoder.
         mask_time_prob: SpecAugment's share of frames that start a masked span.
@@ -139,6 +141,8 @@ class TrainingSetup:
 
     checkpoint: str = "models/starter"
     head_seed: int = 101
+    keep_head: bool = False
+    adapter_language: str = ""
     freeze_feature_encoder: bool = True
     dropout: float = 0.0
     mask_time_prob: float = 0.05

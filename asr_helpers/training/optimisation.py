@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-__all__ = ["HEAD", "Schedule", "freeze_encoder", "optimizer_for", "parameter_groups", "scheduler_for"]
+from asr_helpers.model.families import HEAD
 
-HEAD = "lm_head."  # the CTC output layer, drawn anew for the corpus's letters; everything else is "the encoder"
+__all__ = ["Schedule", "freeze_encoder", "optimizer_for", "parameter_groups", "scheduler_for"]
 
 
 @dataclass(frozen=True)

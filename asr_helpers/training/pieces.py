@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from asr_helpers.model.families import inputs_of
 from asr_helpers.model.frames import output_frames
 from asr_helpers.storage import read_json, write_json
 
@@ -68,7 +69,7 @@ class Pieces:
     """Collate the rows of one micro-batch, in pieces of at most so many padded seconds.
 
     Attributes:
-        collator: Rows to ``input_values``, ``attention_mask``, ``labels``.
+        collator: Rows to what the model is called with, and ``labels``.
         layers: (kernel, stride) of the layers that shorten time (``frames.conv_layers``).
         seconds: Padded seconds that one forward pass may hold; 0: the whole micro-batch at once.
     """
@@ -127,6 +128,5 @@ def _part(piece: dict[str, Any], rows: slice) -> dict[str, Any]:
     part["labels"] = part["labels"][:, : max(1, *part["label_lengths"], 1)]
     if part.get("attention_mask") is not None:
         longest = int(part["attention_mask"].sum(-1).max())
-        for name in ("input_values", "attention_mask"):
-            part[name] = part[name][:, :longest]
+        part |= {name: value[:, :longest] for name, value in inputs_of(part).items()}
     return part

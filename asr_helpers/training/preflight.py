@@ -204,13 +204,14 @@ def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
 
     every = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    free = any(p.requires_grad for p in model.wav2vec2.feature_extractor.parameters())
+    hearing = getattr(model.base_model, "feature_extractor", None)  # None where features are computed before the model
+    free = hearing is not None and any(p.requires_grad for p in hearing.parameters())
     advice = "the convolutions hear well enough, and cost most of the memory: freeze_feature_encoder()"
     yield Check("trained parameters", f"{trained / 1e6:.1f} M of {every / 1e6:.1f} M", advice if free else "")
 
 
 def _mask_policy(trainer: CTCTrainer) -> Check:
-    norm, exact = trainer.model.config.feat_extract_norm, is_exact(trainer.model)
+    norm, exact = getattr(trainer.model.config, "feat_extract_norm", "layer"), is_exact(trainer.model)
     masked = trainer.processing_class.feature_extractor.return_attention_mask
     said, advice = f"{norm} norm, attention mask passed on", ""
     if norm == "group":

@@ -16,6 +16,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.dataset.reading import Utterances
+from asr_helpers.model.families import inputs_of
 from asr_helpers.model.frames import conv_layers
 from asr_helpers.model.vocabulary import Alphabet
 
@@ -38,12 +39,12 @@ PLATEAU = 3  # evaluations in a row that make a blank plateau
 
 
 class CTCTrainer(SafeTrainer):
-    """Train a ``Wav2Vec2ForCTC`` with the loss of one big batch, however the batch is cut.
+    """Train a CTC model with the loss of one big batch, however the batch is cut.
 
     What differs from the plain Trainer, and why:
 
     - The loss of a step is the mean over its utterances of the CTC loss per label, over all micro-batches and
-      all processes. The Trainer takes the model's word that it scales its loss; ``Wav2Vec2ForCTC`` does not.
+      all processes. The Trainer takes the model's word that it scales its loss; CTC models do not.
     - Steps are planned before they are shared out (``updates``), so one process or four take the same steps.
     - Out of memory halves the pieces and goes on; a loss that is not finite names its utterances.
     - A checkpoint is written whole or not at all; the best is that of the lowest validation WER, then CER.
@@ -53,12 +54,12 @@ class CTCTrainer(SafeTrainer):
         model: Model to train; its feature encoder already frozen where it should be.
         args: ``training_arguments(config, ...)``.
         config: The recipe behind ``args``.
-        processing_class: The ``Wav2Vec2Processor``: its tokenizer names the outputs, and it is saved with the
+        processing_class: The model's processor: its tokenizer names the outputs, and it is saved with the
             model.
         train_dataset: Rows with ``id``, ``audio`` (int16), ``labels``, ``seconds``, ``text``, as ``Utterances``
             or what they are made of; of a stream this process's own share, with ``max_steps`` set.
         eval_dataset: Rows of the same kind, the validation split.
-        data_collator: Rows to ``input_values``, ``attention_mask``, ``labels``; by default as the processor says.
+        data_collator: Rows to what the model is called with, and ``labels``; by default as the processor says.
         tensorboard: Folder for TensorBoard events; by default none are written.
         callbacks: Further Trainer callbacks.
     """
@@ -156,7 +157,7 @@ class CTCTrainer(SafeTrainer):
         Returns:
             (batch,) CTC loss per label of each utterance, float32; (batch, frames, vocabulary) logits.
         """
-        logits = model(input_values=piece["input_values"], attention_mask=piece.get("attention_mask")).logits
+        logits = model(**inputs_of(piece)).logits
         losses = ctc_losses(
             logits,
             piece["labels"],

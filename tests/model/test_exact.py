@@ -243,7 +243,7 @@ def test_the_base_model_alone_takes_the_mask_by_position_too():
 
 
 def test_other_models_are_refused():
-    with pytest.raises(TypeError, match="Linear"):
+    with pytest.raises(ValueError, match="Linear"):
         make_exact(torch.nn.Linear(2, 2))
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
-    HubertConfig,
     Wav2Vec2Config,
     Wav2Vec2CTCTokenizer,
     Wav2Vec2ForCTC,
     Wav2Vec2ForPreTraining,
+    WhisperConfig,
 )
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
@@ -198,19 +198,37 @@ def test_the_old_head_is_kept_on_request(checkpoints):
     assert all(torch.equal(model.state_dict()[name], source[name]) for name in HEAD)
 
 
-SWAPPED = LETTERS | {"ا": LETTERS["ب"], "ب": LETTERS["ا"]}
+OTHERS = {
+    "letters in another order": LETTERS | {"ا": LETTERS["ب"], "ب": LETTERS["ا"]},
+    "a letter more": LETTERS | {"ڈ": 12},
+    "a letter less": {token: i for token, i in LETTERS.items() if i < 11},
+    "the blank last": {token: i for i, token in enumerate([*list(LETTERS)[1:], "[PAD]"])},
+    "tokens of several letters": LETTERS | {"<s>": 12, "بب": 13},
+}
+
+
+@pytest.mark.parametrize("vocab", OTHERS.values(), ids=OTHERS)
+def test_letters_that_the_old_head_knows_keep_their_weights(checkpoints, tmp_path, vocab):
+    model = load_for_ctc(checkpoints / "tuned", processor=tokenizer(tmp_path, vocab), head_seed=1, keep_head=True)
+    source = Wav2Vec2ForCTC.from_pretrained(checkpoints / "tuned").lm_head
+    assert model.lm_head.out_features == model.config.vocab_size == len(vocab)
+    assert model.config.pad_token_id == vocab["[PAD]"]
+    for token, i in vocab.items():
+        if token in LETTERS:
+            assert torch.equal(model.lm_head.weight[i], source.weight[LETTERS[token]]), token
+            assert model.lm_head.bias[i] == source.bias[LETTERS[token]]
+        else:
+            assert model.lm_head.weight[i].abs().sum() > 0 and model.lm_head.bias[i] == 0
 
 
 @pytest.mark.parametrize(
     ("checkpoint", "vocab", "text"),
     [
-        ("tuned", SWAPPED, "2 tokens have other ids .first 'ا': 3, 4"),
-        ("tuned", LETTERS | {"ڈ": 12}, "only the processor has 'ڈ'"),
-        ("tuned", {token: i for token, i in LETTERS.items() if i < 11}, "only the checkpoint has 'خ'"),
+        ("tuned", {"[PAD]": 0, "[UNK]": 1, "|": 2, "a": 3}, "knows none of these letters"),
         ("pretrained", LETTERS, "no vocab.json"),
     ],
 )
-def test_a_head_for_another_vocabulary_is_not_kept(checkpoints, tmp_path, checkpoint, vocab, text):
+def test_a_head_that_knows_nothing_of_the_vocabulary_is_not_kept(checkpoints, tmp_path, checkpoint, vocab, text):
     with pytest.raises(ValueError, match=text):
         load_for_ctc(checkpoints / checkpoint, processor=tokenizer(tmp_path, vocab), head_seed=1, keep_head=True)
 
@@ -286,8 +304,8 @@ def test_a_folder_without_weights_or_config_is_named(checkpoints, tmp_path):
 
 
 def test_another_kind_of_model_is_named(tmp_path):
-    HubertConfig().save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="hubert"):
+    WhisperConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="is a 'whisper' model; choose one of wav2vec2"):
         load_config(tmp_path)
 
 

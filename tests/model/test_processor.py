@@ -95,7 +95,12 @@ def checkpoint(tmp_path, vocab):
     """A folder that looks like a CTC checkpoint with this vocabulary; every test changes one thing."""
 
     def write(architecture="Wav2Vec2ForCTC", tokens=vocab, **config):
-        config = {"architectures": [architecture], "vocab_size": len(vocab), "pad_token_id": 0} | config
+        config = {
+            "model_type": "wav2vec2",
+            "architectures": [architecture],
+            "vocab_size": len(vocab),
+            "pad_token_id": 0,
+        } | config
         if tokens is not None:
             make_tokenizer(tokens, tmp_path)
         (tmp_path / "config.json").write_text(json.dumps(config))
