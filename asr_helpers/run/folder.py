@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -93,11 +94,18 @@ class Run:
         write_parquet(table, self.path(artifact))
 
     def write_model(self, model: Any, processor: Any) -> None:
-        """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers."""
+        """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers.
+
+        It also gets the spelling that it was taught (`decoding.recogniser.read_normaliser`): whoever has the folder
+        alone can then bring a text into it.
+        """
         self.written.add("model")
+        spelling = self.path("normalisation")
         with replacing_folder(self.path("model")) as part:
             model.save_pretrained(part)
             processor.save_pretrained(part)
+            if spelling.is_file():
+                shutil.copyfile(spelling, part / spelling.name)
 
     def write_json(self, artifact: str, content: Any) -> None:
         """Write a JSON artifact whole or not at all."""
@@ -216,8 +224,22 @@ def open_run(run_folder: str | Path, *, new: bool = True) -> Run:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 text file that are not blank."""
-    return [line for line in resolve(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    """The lines of a UTF-8 text file that are not blank.
+
+    Raises:
+        ValueError: The file holds no text but a language model made of one, or is not UTF-8.
+    """
+    data = resolve(path).read_bytes()
+    try:
+        lines = [line for line in data.decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text ({error}); give a text file, one sentence a line") from error
+    if lines[:1] == ["\\data\\"]:
+        raise ValueError(
+            f"{path} is a finished language model, of which nobody can say whether it knows test sentences; give the "
+            "text that it was made of, or use it afterwards: transcribe --language-model"
+        )
+    return lines
 
 
 def parameters_of(namespace: Mapping[str, Any]) -> dict[str, Any]:
