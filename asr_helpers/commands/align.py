@@ -89,7 +89,7 @@ def _align(options: argparse.Namespace) -> int:
             if not row["text"]:
                 raise ValueError(f"there is no text for {pair.source.name}; write down what is said in it")
             found = align_file(pair.source.path, row["text"], recogniser, channel=options.channel)
-            row |= {"score": round(found.score, 4), "confidence": round(found.hypothesis.confidence, 4)}
+            row |= {"score": float(f"{found.score:.3g}"), "confidence": round(found.hypothesis.confidence, 4)}
             row |= {"seconds": round(found.seconds, 3), "words": len(found.hypothesis.words)}
             text = render(found.hypothesis, form=options.format, seconds=found.seconds, file=str(pair.source.path))
         except (ValueError, OSError) as error:
@@ -99,7 +99,7 @@ def _align(options: argparse.Namespace) -> int:
         if pair.source in write:
             deliver(text, targets[pair.source])
         if not folder:
-            print(f"{pair.source.name}: score {found.score:.2f}", file=sys.stderr)
+            print(f"{pair.source.name}: score {found.score:.2g}", file=sys.stderr)
     table = pd.DataFrame(rows, columns=["id", "score", "confidence", "seconds", "words", "text", "audio", "problem"])
     if folder:
         _write_table(table, options.out)
@@ -146,6 +146,6 @@ def _spelling(options: argparse.Namespace, recogniser: Recogniser) -> Callable[[
 def _write_table(table: pd.DataFrame, folder: Path) -> None:
     table = table.sort_values("score", kind="stable", na_position="first", ignore_index=True)
     write_text(csv_text(table), folder / TABLE)
-    print(f"{counted(len(table), 'utterance')} in {folder / TABLE}, median score {table.score.median():.2f}; lowest:")
+    print(f"{counted(len(table), 'utterance')} in {folder / TABLE}, median score {table.score.median():.2g}; lowest:")
     for row in table[table.score.notna()].head(WORST).itertuples():
-        print(f"  {row.score:.2f}  {row.id}  {quoted(row.text)}")
+        print(f"  {row.score:.2g}  {row.id}  {quoted(row.text)}")

@@ -164,4 +164,4 @@ def test_json_keeps_letters_readable_and_says_which_file():
 def test_nothing_said_is_a_whole_file_of_every_format():
     written = {form: render(Hypothesis("", (), 0.0), form=form, seconds=1.0) for form in FORMATS}
     assert (written["srt"], written["audacity"], written["vtt"]) == ("", "", "WEBVTT\n")
-    assert written["csv"].split() == ["\ufefffile,tier,text,start,end,confidence"]
+    assert written["csv"].split() == ['\ufeff"file","tier","text","start","end","confidence"']
