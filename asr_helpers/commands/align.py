@@ -109,7 +109,7 @@ def _align(options: argparse.Namespace) -> int:
 def _pair(options: argparse.Namespace) -> Pair:
     (source,) = find_recordings([options.source])
     file = options.text or source.path.with_suffix(".txt")
-    if not file.is_file():
+    if not file.exists():
         raise ValueError(f"there is no text {file} for {source.name}; name the file that says what is said (--text)")
     return Pair(source.path.stem, source, read_words(file))
 

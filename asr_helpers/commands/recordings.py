@@ -71,7 +71,10 @@ def find_recordings(names: Sequence[str], list_file: Path | None = None) -> list
     found = [source for name in [*names, *filter(None, map(str.strip, lines))] for source in _expand(name)]
     if not found:
         raise ValueError("there is no recording to work on; name files, folders, patterns, or a list of them (--list)")
-    return list({source.path.absolute(): source for source in found}.values())
+    first: dict[Path, Source] = {}
+    for source in found:
+        first.setdefault(source.path.absolute(), source)
+    return list(first.values())
 
 
 def _expand(name: str) -> Iterator[Source]:

@@ -17,14 +17,14 @@ def test_the_arguments_are_the_formats_there_are():
     [
         (["."], BOTH),
         (["**/*.flac", "*.wav"], ["day 2/b.flac", "a.wav"]),
-        (["*"], ["day 2/b.flac", "a.wav", "notes.txt"]),
+        (["*"], ["a.wav", "day 2/b.flac", "notes.txt"]),
         (["a.wav", ".", "a.wav"], BOTH),
         (["missing.wav", "-"], ["missing.wav", "-"]),  # named when its turn comes
     ],
 )
 def test_files_folders_and_patterns_name_each_recording_once(names, found, tapes, monkeypatch):
     monkeypatch.chdir(tapes)
-    assert sorted(source.name for source in find_recordings(names)) == sorted(found)
+    assert [source.name for source in find_recordings(names)] == found
 
 
 def test_a_name_with_brackets_is_a_name_where_such_a_file_is(tapes, monkeypatch):
@@ -68,6 +68,7 @@ def test_files_go_to_the_stream_beside_or_into_a_folder_like_that_of_the_recordi
     assert targets(["tapes"]) == [None, None]
     assert targets(["tapes"], beside=True) == ["tapes/a.srt", "tapes/day 2/b.srt"]
     assert targets(["tapes"], out="out") == ["out/a.srt", "out/day 2/b.srt"]
+    assert targets(["tapes", "tapes/**/*.flac"], out="out") == ["out/a.srt", "out/day 2/b.srt"]
     assert targets(["tapes/day 2/b.flac", "-"], out="out") == ["out/b.srt", "out/standard input.srt"]
 
 
