@@ -1,14 +1,17 @@
-"""``python -m asr_helpers``: run the notebooks, transcribe, compare, make the sample corpus."""
+"""``python -m asr_helpers``: run the notebooks, transcribe, align, compare, make the sample corpus."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from asr_helpers.commands import add_align, add_transcribe
 from asr_helpers.run.environment import unless_set
 from asr_helpers.run.places import NOTEBOOKS
 from asr_helpers.wording import visible
@@ -18,6 +21,7 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    _write_utf8()
     options = _parser().parse_args(arguments)
     os.environ.update(unless_set())  # here, since no command has loaded torch yet
     try:
@@ -28,22 +32,56 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    except (ValueError, OSError, RuntimeError, ImportError) as error:  # what the package raises for a person to read
-        print(visible(str(error)), file=sys.stderr)
+    except BrokenPipeError:  # whoever read what is written has enough: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if options.debug:
+            raise
+        print(visible(_told(error)), file=sys.stderr)
         return 1
+
+
+def _write_utf8() -> None:
+    """Write UTF-8 whatever the system's code page is: redirected into a file, Windows would take cp1252."""
+    for stream, otherwise in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=otherwise)
+
+
+def _told(error: Exception) -> str:
+    """One sentence for a person; what the package does not raise on purpose names the way to the traceback."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}; check the name, its permissions and the disk"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, (ValueError, OSError, RuntimeError, ImportError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}; this is a fault of the program: --debug shows where, please report it"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m asr_helpers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run the notebooks 01 to 05 with a parameter file")
+    run = _command(
+        commands,
+        "run",
+        "run the notebooks 01 to 05 with a parameter file",
+        "run params/sample.yaml --name mine -p corpus=path/to/folder",
+        "run params/sample.yaml --from 05 -p language_model=train",
+    )
     _with_parameters(run)
     run.add_argument("--from", dest="start", choices=sorted(NOTEBOOKS), help="run again from this notebook on")
     run.add_argument("--until", choices=sorted(NOTEBOOKS), default="05", help="stop after this notebook")
     run.set_defaults(command=_run)
 
-    train = commands.add_parser("train", help="notebook 04's training, also under torchrun and accelerate launch")
+    train = _command(
+        commands,
+        "train",
+        "notebook 04's training, also under torchrun and accelerate launch",
+        "train params/sample.yaml",
+    )
     _with_parameters(train)
     train.add_argument("--run-folder", metavar="FOLDER", help="the run folder, where it is not runs/NAME")
     train.add_argument(
@@ -51,26 +89,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(command=_train)
 
-    sample = commands.add_parser("sample", help="make the sample corpus")
+    sample = _command(commands, "sample", "make the sample corpus", "sample")
     sample.set_defaults(command=_sample)
 
-    transcribe = commands.add_parser("transcribe", help="turn recordings of any length into text")
-    transcribe.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    transcribe.add_argument("--model", type=Path, required=True, help="runs/<name>/model")
-    transcribe.add_argument("--format", choices=["text", "json", "srt", "textgrid", "audacity"], default="text")
-    transcribe.add_argument("--out", type=Path, help="folder for one file a recording (default: standard output)")
-    transcribe.add_argument("--language-model", type=Path, help="ARPA file of a run, for beam search")
-    transcribe.add_argument("--channel", type=int, help="channel to take (default: mix them down)")
-    transcribe.set_defaults(command=_transcribe)
+    add_transcribe(commands)
+    add_align(commands)
 
-    compare = commands.add_parser("compare", help="which of two runs is better, and where")
+    compare = _command(
+        commands,
+        "compare",
+        "which of two runs is better, and where",
+        "compare runs/sample runs/mine --html comparison.html",
+    )
     compare.add_argument("run_a", type=Path, metavar="RUN_A")
     compare.add_argument("run_b", type=Path, metavar="RUN_B")
     compare.add_argument("--shared", action="store_true", help="compare on the shared utterances of different tests")
     compare.add_argument("--html", type=Path, help="write the comparison as a page too")
     compare.add_argument("--seed", type=int, default=1, help="of the bootstrap")
     compare.set_defaults(command=_compare)
+    for command in commands.choices.values():
+        command.add_argument("--debug", action="store_true", help="show where in the program an error came up")
     return parser
+
+
+def _command(commands: Any, name: str, about: str, *examples: str) -> argparse.ArgumentParser:
+    """Add a command, with examples of its use after its help."""
+    lines = "\n".join(f"  python -m asr_helpers {example}" for example in examples)
+    shape = argparse.RawDescriptionHelpFormatter
+    return commands.add_parser(name, help=about, description=about, epilog=f"examples:\n{lines}", formatter_class=shape)
 
 
 def _with_parameters(command: argparse.ArgumentParser) -> None:
@@ -117,19 +163,6 @@ def _sample(options: argparse.Namespace) -> int:
     folder = repository() / "data" / "sample"
     print(make_sample(folder / "transcripts.txt", folder / "recordings").relative_to(repository()))
     return 0
-
-
-def _transcribe(options: argparse.Namespace) -> int:
-    from asr_helpers.decoding.transcribe import transcribe_files
-
-    return transcribe_files(
-        options.model,
-        options.files,
-        format=options.format,
-        out=options.out,
-        language_model=options.language_model,
-        channel=options.channel,
-    )
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -34,7 +34,8 @@ BELOW = {
     "run": {"training", "decoding", "analysis", "dataset", "model", "show", "corpus", "audio", "text"},
     "colab": set(),  # imported before anything is installed: the standard library alone
     "__init__": set(),
-    "__main__": {"run", "training", "decoding", "analysis", "dataset", "model", "show", "corpus", "sample", "text"},
+    "commands": {"decoding", "corpus", "audio", "text"},
+    "__main__": {"commands", "run", "training", "decoding", "analysis", "show", "corpus", "sample", "text"},
 }
 GROUND = {"wording", "storage", "saved_folder"}
 WITHOUT_TORCH = ["analysis", "audio", "corpus", "sample", "show", "text"]

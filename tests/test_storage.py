@@ -1,6 +1,8 @@
 """Files are written whole or not at all, and a full disk is named before the work starts."""
 
+import csv
 import errno
+import io
 import json
 import re
 from contextlib import suppress
@@ -247,3 +249,11 @@ def test_a_folder_that_is_deleted_loses_its_name_first(tmp_path, monkeypatch):
     path.mkdir()
     storage.remove_folder(path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+49", "-x", "@SUM(1)", "\t=1", "\r=1", "＝1"])
+def test_what_a_spreadsheet_would_compute_is_written_as_text(text):
+    written = storage.csv_text(pd.DataFrame({text: [text, "نہیں = کچھ"], "score": [-1.5, 2.0]}))
+    rows = list(csv.reader(io.StringIO(written.removeprefix("\ufeff"), newline="")))
+    assert rows == [[f"'{text}", "score"], [f"'{text}", "-1.5"], ["نہیں = کچھ", "2.0"]]
+    assert written.startswith("\ufeff")  # without it Excel reads another encoding than UTF-8

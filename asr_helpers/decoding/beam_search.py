@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from itertools import dropwhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,8 @@ from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import read_json, write_json
 
 from .alignment import align
-from .hypotheses import LOG_ZERO, FrameClock, Hypothesis
+from .hypotheses import LOG_ZERO, FrameClock, Hypothesis, parted_at_pauses
+from .language_files import NoLanguageModel, lexicon_of
 from .language_model import RESERVED, UNKNOWN, estimate, write_arpa
 
 __all__ = ["MAX_ORDER", "BeamSearch", "Weights", "no_search", "write_language_model"]
@@ -90,65 +90,66 @@ class BeamSearch:
     """A decoder that weighs what was heard against what is likely to be said.
 
     Args:
-        arpa: The language model: ``letters.arpa`` or ``words.arpa``, as ``write_language_model`` names them.
+        language_model: An ARPA file, plain or gzipped, or KenLM's binary, under any name. Where all that it predicts
+            are single characters, it is one of letters, otherwise of words.
         alphabet: The model's outputs.
+        normaliser: The spelling that the model was taught: words of the language model that are spelled otherwise are
+            found by it. Capitals are found without.
         weights: See ``Weights``; ``tuning.tune`` finds good ones.
         beam: Hypotheses kept after each frame.
         threshold: Hypotheses whose score lies further below the best are dropped.
 
+    Attributes:
+        unit: What the language model predicts: ``"character"`` or ``"word"``.
+        words: The words that it can write, as they are written; of a language model of letters, none.
+        left_out: The words that it cannot write, since the model has no output for one of their letters.
+
     Raises:
         ImportError: flashlight-text is not installed; says how to go on.
-        ValueError: There is no such language model, or it is of neither kind.
+        NoLanguageModel: There is no such language model, KenLM does not read it, or it has none of the model's letters.
     """
 
     def __init__(
         self,
-        arpa: str | Path,
+        language_model: str | Path,
         alphabet: Alphabet,
         *,
+        normaliser: Callable[[str], str] | None = None,
         weights: Weights = Weights(),
         beam: int = 50,
         threshold: float = 25.0,
     ) -> None:
-        self.arpa, self.alphabet, self.weights = Path(arpa), alphabet, weights
+        self.path, self.alphabet, self.weights = Path(language_model), alphabet, weights
         self.beam, self.threshold = beam, threshold
-        if self.name not in NAMES.values() or not self.arpa.is_file():
-            raise ValueError(f"there is no language model {arpa}; make letters.arpa or words.arpa, or decode greedily")
         self._library = _flashlight()
-        tokens = list(alphabet.tokens)
-        if self.unit == "word":
-            self.words, self.left_out = _lexicon(self.arpa, alphabet)
-            tokens = [*self.words, RESERVED[UNKNOWN]]
-        with _quiet():
-            self._model = self._library.KenLM(str(self.arpa), self._library.Dictionary(tokens))
+        lexicon = lexicon_of(self.path, alphabet, normaliser)
+        self.unit, self.words, self.left_out = lexicon.unit, lexicon.words, lexicon.left_out
+        self._model = self._read([*lexicon.entries, RESERVED[UNKNOWN]])
         self._tree = self._spellings() if self.unit == "word" else None
 
     @classmethod
-    def load(cls, arpa: str | Path, alphabet: Alphabet) -> BeamSearch:
+    def load(
+        cls, language_model: str | Path, alphabet: Alphabet, *, normaliser: Callable[[str], str] | None = None
+    ) -> BeamSearch:
         """Open a language model with the weights that were saved beside it, or the default ones."""
-        file = _weights_file(Path(arpa))
+        file = _weights_file(Path(language_model))
         saved = read_json(file)
         try:
             weights = Weights(**{name: float(value) for name, value in saved.items()})
         except (TypeError, ValueError) as error:
             raise ValueError(f"{file} holds something else than two weights ({error}); delete it") from error
-        return cls(arpa, alphabet, weights=weights)
+        return cls(language_model, alphabet, normaliser=normaliser, weights=weights)
 
     def save_weights(self) -> Path:
         """Keep the weights beside the language model, for ``load``."""
-        path = _weights_file(self.arpa)
+        path = _weights_file(self.path)
         write_json(self.weights, path)
         return path
 
     @property
     def name(self) -> str:
-        """What files and tables call the language model: ``"letters"`` or ``"words"``."""
-        return self.arpa.stem
-
-    @property
-    def unit(self) -> str:
-        """What the language model predicts: ``"character"`` or ``"word"``."""
-        return next(unit for unit, name in NAMES.items() if name == self.name)
+        """What files and tables call such a language model: ``"letters"`` or ``"words"``."""
+        return NAMES[self.unit]
 
     def having(self, *, weights: Weights | None = None, beam: int | None = None) -> BeamSearch:
         """The same search with other weights or another beam; the language model is shared, not read again."""
@@ -176,6 +177,7 @@ class BeamSearch:
 
         A confidence thus says how well the recording supports a word, not how well the language model does.
         """
+        log_probs = parted_at_pauses(log_probs, self.alphabet, clock)
         return align(log_probs, self.text(log_probs), self.alphabet, clock)
 
     def _emissions(self, log_probs: np.ndarray) -> np.ndarray:
@@ -210,6 +212,18 @@ class BeamSearch:
             options, self._tree, self._model, alphabet.boundary, alphabet.blank, unknown, [], False
         )
 
+    def _read(self, entries: list[str]) -> Any:
+        """Open the language model, with ids for its entries in their order."""
+        try:
+            with _quiet():
+                return self._library.KenLM(str(self.path), self._library.Dictionary(entries))
+        except (RuntimeError, ValueError) as error:
+            told = " ".join(str(error).split())
+            raise NoLanguageModel(
+                f"KenLM cannot read the language model {self.path} ({told}); save it as an ARPA file of order 2 to "
+                f"{MAX_ORDER}, plain or .gz, or decode greedily"
+            ) from error
+
     def _spellings(self) -> Any:
         """The words as a tree of letters, each node with the best score of the words below it (look-ahead)."""
         tree = self._library.Trie(len(self.alphabet), self.alphabet.boundary)
@@ -233,21 +247,8 @@ def no_search() -> str:
     return ""
 
 
-def _weights_file(arpa: Path) -> Path:
-    return arpa.with_suffix(".weights.json")
-
-
-def _lexicon(arpa: Path, alphabet: Alphabet) -> tuple[list[str], list[str]]:
-    """Words of an ARPA file: those that the model can spell, and the others."""
-    words: list[str] = []
-    with arpa.open(encoding="utf-8") as lines:
-        for line in dropwhile(lambda line: line.strip() != "\\1-grams:", lines):
-            if line.startswith("\\2-grams"):
-                break
-            words += line.split("\t")[1:2]
-    words = [word.strip() for word in words if word.strip() not in RESERVED]
-    letters = set(alphabet.tokens)
-    return [w for w in words if letters.issuperset(w)], [w for w in words if not letters.issuperset(w)]
+def _weights_file(language_model: Path) -> Path:
+    return language_model.with_suffix(".weights.json")
 
 
 def _flashlight() -> SimpleNamespace:

@@ -1,48 +1,31 @@
-"""Times of words and letters for other programs: Praat TextGrid, SRT subtitles, Audacity labels, JSON."""
+"""Times of words and letters for other programs: Praat, ELAN, subtitles, Audacity, spreadsheets, JSON.
+
+`render` writes one of ``FORMATS``, which is what most callers want.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import mimetypes
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+
+import pandas as pd
+
+from asr_helpers.storage import csv_text
 
 from .hypotheses import Hypothesis
+from .subtitles import Timed, cues, to_srt, to_vtt
 
-__all__ = ["Span", "Timed", "cues", "tiers_of", "to_audacity", "to_json", "to_srt", "to_textgrid"]
+__all__ = ["FORMATS", "render", "tiers_of", "to_audacity", "to_elan", "to_json", "to_table", "to_textgrid"]
 
-LINE = 42  # letters in a subtitle, about what broadcasters allow a line
+NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # characters that XML 1.0 has no way to write
 
-LONGEST = 6.0  # seconds that a subtitle's words may span
-
-PAUSE = 0.6  # seconds without a word that end a subtitle
-
-READABLE = 1.0  # seconds that a subtitle stays at least, where the next one leaves it the time
-
-
-class Timed(Protocol):
-    """What has a text and a place in the recording, in seconds: a word, a letter, a subtitle."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def start(self) -> float: ...
-
-    @property
-    def end(self) -> float: ...
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch of the recording, in seconds, with a text."""
-
-    text: str
-    start: float
-    end: float
+MISSING = "{} needs the package {name}: pip install {name}=={version}"
 
 
 def tiers_of(hypothesis: Hypothesis, reference: Hypothesis | None = None) -> dict[str, Sequence[Timed]]:
@@ -66,7 +49,7 @@ def to_textgrid(tiers: Mapping[str, Sequence[Timed]], *, seconds: float) -> str:
     try:
         from praatio import textgrid
     except ImportError as error:
-        raise ImportError("a TextGrid needs the package praatio: pip install praatio==6.2.2") from error
+        raise ImportError(MISSING.format("a TextGrid", name="praatio", version="6.2.2")) from error
     grid = textgrid.Textgrid()
     for name, texts in tiers.items():
         _check(name, texts, seconds)
@@ -78,8 +61,41 @@ def to_textgrid(tiers: Mapping[str, Sequence[Timed]], *, seconds: float) -> str:
         return path.read_text(encoding="utf-8")
 
 
+def to_elan(tiers: Mapping[str, Sequence[Timed]], *, seconds: float, file: str = "") -> str:
+    """Write tiers as an ELAN document (``.eaf``), to the millisecond, that opens with its recording.
+
+    Args:
+        tiers: As in `to_textgrid`.
+        seconds: Length of the recording.
+        file: The recording; ELAN also looks for it beside the document.
+
+    Raises:
+        ImportError: pympi-ling is not installed; says how to go on.
+        ValueError: As in `to_textgrid`.
+    """
+    try:
+        from pympi import Elan
+    except ImportError as error:
+        raise ImportError(MISSING.format("an ELAN file", name="pympi-ling", version="1.71")) from error
+    document = Elan.Eaf(author="asr_helpers")
+    document.remove_tier("default")
+    if file:
+        kind = mimetypes.guess_type(file)[0] or "audio/*"
+        document.add_linked_file(Path(file).absolute().as_uri(), f"./{Path(file).name}", mimetype=kind)
+    for name, texts in tiers.items():
+        _check(name, texts, seconds)
+        document.add_tier(name)
+        for each in texts:
+            start, end = round(each.start * 1000), round(min(each.end, seconds) * 1000)
+            document.add_annotation(name, start, end, NO_XML.sub("", each.text))
+    with TemporaryDirectory() as folder:  # pympi writes to files only
+        path = Path(folder) / "all.eaf"
+        document.to_file(str(path))
+        return path.read_text(encoding="utf-8")
+
+
 def _check(name: str, texts: Sequence[Timed], seconds: float) -> None:
-    """Refuse what a TextGrid cannot hold."""
+    """Refuse what a tier cannot hold."""
     for each in texts:
         if not 0 <= each.start < min(each.end, seconds):
             raise ValueError(
@@ -94,52 +110,7 @@ def _check(name: str, texts: Sequence[Timed], seconds: float) -> None:
             )
 
 
-def cues(words: Iterable[Timed], *, line: int = LINE, longest: float = LONGEST, pause: float = PAUSE) -> list[Span]:
-    """Group words into subtitles, broken at pauses and where one would grow too long to read.
-
-    A subtitle stays for ``READABLE`` seconds at least, unless the next one begins earlier.
-
-    Args:
-        words: In the order of time.
-        line: Letters of a subtitle at most, spaces included.
-        longest: Seconds from its first word to its last at most.
-        pause: Seconds without a word that end a subtitle.
-    """
-    groups: list[list[Timed]] = []
-    for word in words:
-        if groups and _fits(groups[-1], word, line, longest, pause):
-            groups[-1].append(word)
-        else:
-            groups.append([word])
-    spans = []
-    for i, group in enumerate(groups):
-        start, end = group[0].start, group[-1].end
-        free = groups[i + 1][0].start if i + 1 < len(groups) else float("inf")
-        spans.append(Span(" ".join(word.text for word in group), start, max(end, min(start + READABLE, free))))
-    return spans
-
-
-def _fits(group: Sequence[Timed], word: Timed, line: int, longest: float, pause: float) -> bool:
-    letters = sum(len(w.text) + 1 for w in group) + len(word.text)
-    return letters <= line and word.end - group[0].start <= longest and word.start - group[-1].end < pause
-
-
-def to_srt(spans: Iterable[Timed]) -> str:
-    """Write subtitles as SubRip, numbered from 1, to the millisecond."""
-    blocks = [
-        f"{i}\n{_clock(span.start)} --> {_clock(span.end)}\n{span.text}\n" for i, span in enumerate(spans, start=1)
-    ]
-    return "\n".join(blocks)
-
-
-def _clock(seconds: float) -> str:
-    """Hours, minutes, seconds and milliseconds as SubRip writes them."""
-    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02},{milliseconds % 1000:03}"
-
-
-def to_audacity(spans: Iterable[Timed]) -> str:
+def to_audacity(spans: Sequence[Timed]) -> str:
     """Write labels for Audacity (File, Import, Labels): start, end and text, one a line.
 
     Source: the Audacity manual, "Importing and Exporting Labels".
@@ -148,6 +119,66 @@ def to_audacity(spans: Iterable[Timed]) -> str:
 
 
 def to_json(hypothesis: Hypothesis, **more: object) -> str:
-    """Write text, confidence and words (word, start, end, confidence) as JSON; ``more`` comes first."""
-    content = {**more, "text": hypothesis.text, "confidence": hypothesis.confidence, "words": hypothesis.rows()}
+    """Write text, confidence, and words with their letters (each with start, end, confidence) as JSON.
+
+    Args:
+        hypothesis: What was said.
+        more: Comes first, e.g. ``file`` and ``seconds``.
+    """
+    words = [
+        {
+            **row,
+            "letters": [
+                {"letter": x.text, "start": x.start, "end": x.end, "confidence": x.confidence} for x in word.letters
+            ],
+        }
+        for row, word in zip(hypothesis.rows(), hypothesis.words, strict=True)
+    ]
+    content = {**more, "text": hypothesis.text, "confidence": hypothesis.confidence, "words": words}
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+def to_table(hypothesis: Hypothesis, *, file: str = "") -> pd.DataFrame:
+    """Lay out words, and the letters of each after it, as rows: file, tier, text, start, end (seconds), confidence."""
+    rows = []
+    for word in hypothesis.words:
+        for tier, each in (("word", word), *(("letter", x) for x in word.letters)):
+            rows.append((file, tier, each.text, round(each.start, 3), round(each.end, 3), round(each.confidence, 4)))
+    return pd.DataFrame(rows, columns=["file", "tier", "text", "start", "end", "confidence"])
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format's files end, and how a hypothesis is written: of it, the seconds and the name of its recording."""
+
+    suffix: str
+    write: Callable[[Hypothesis, float, str], str]
+
+
+FORMATS = {
+    "text": Format(".txt", lambda heard, seconds, file: heard.text + "\n"),
+    "json": Format(".json", lambda heard, seconds, file: to_json(heard, file=file, seconds=seconds)),
+    "csv": Format(".csv", lambda heard, seconds, file: csv_text(to_table(heard, file=file))),
+    "srt": Format(".srt", lambda heard, seconds, file: to_srt(cues(heard.words))),
+    "vtt": Format(".vtt", lambda heard, seconds, file: to_vtt(cues(heard.words))),
+    "textgrid": Format(".TextGrid", lambda heard, seconds, file: to_textgrid(tiers_of(heard), seconds=seconds)),
+    "elan": Format(".eaf", lambda heard, seconds, file: to_elan(tiers_of(heard), seconds=seconds, file=file)),
+    "audacity": Format(".labels.txt", lambda heard, seconds, file: to_audacity(heard.words)),
+}
+
+
+def render(hypothesis: Hypothesis, *, form: str, seconds: float, file: str = "") -> str:
+    """Write what was said in one of ``FORMATS``.
+
+    Args:
+        hypothesis: Text with times, heard or aligned.
+        form: One of ``FORMATS``.
+        seconds: Length of the recording.
+        file: The recording's name, for the formats that hold one.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    if form not in FORMATS:
+        raise ValueError(f"format is {form!r}; use one of {', '.join(FORMATS)}")
+    return FORMATS[form].write(hypothesis, seconds, file)

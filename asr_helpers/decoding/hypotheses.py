@@ -14,13 +14,26 @@ from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.frames import hop, receptive_field
 from asr_helpers.model.vocabulary import Alphabet
 
-__all__ = ["FrameClock", "Hypothesis", "Letter", "Word", "frame_table", "greedy", "hypothesis_of"]
+__all__ = [
+    "FrameClock",
+    "Hypothesis",
+    "Letter",
+    "Word",
+    "frame_table",
+    "greedy",
+    "hypothesis_of",
+    "parted_at_pauses",
+]
 
 LOG_ZERO = -1e4  # in place of the logarithm of 0, so that sums over paths stay finite
+
+PAUSE = 0.5  # seconds without a letter that end a word; words of the sample's test split have 0.36 at most inside
 
 REACH = 0.04  # seconds; synthetic words began 0.036 s before their first letter's frame (median of 1,032)
 
 NEW_LETTER, NEW_BOUNDARY, REPEAT, BLANK = "new letter", "word boundary", "repeats the frame before", "blank"
+
+PAUSED = "word boundary in a pause"  # where the model says none
 
 Stretch = tuple[int, int, int]  # an output id, and the first and last frame that name it
 
@@ -114,8 +127,38 @@ def greedy(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypo
         alphabet: What each output means.
         clock: Seconds of a frame.
     """
+    log_probs = parted_at_pauses(log_probs, alphabet, clock)
+    return hypothesis_of(log_probs.argmax(-1), log_probs, alphabet, clock)
+
+
+def parted_at_pauses(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> np.ndarray:
+    """Make sure that no word runs across a pause: wherever ``PAUSE`` goes by without a letter, a boundary is certain.
+
+    A model that has learnt from single utterances has never heard what lies between two: it names no boundary there,
+    and the last word before a pause and the first after it would be one.
+
+    Args:
+        log_probs: ``(frames, vocabulary)``, natural logarithms.
+        alphabet: What each output means.
+        clock: Seconds of a frame.
+
+    Returns:
+        The same, or a copy in which a frame of every pause names a boundary and nothing else: the first that does so
+        anyway, or the middle one.
+    """
     path = log_probs.argmax(-1)
-    return hypothesis_of(path, log_probs, alphabet, clock)
+    letters = np.flatnonzero((path != alphabet.blank) & (path != alphabet.boundary)).tolist()
+    pauses = []
+    for one, other in pairwise(letters):
+        if (other - one - 1) * clock.seconds >= PAUSE:
+            named = one + np.flatnonzero(path[one:other] == alphabet.boundary)
+            pauses.append(int(named[0]) if len(named) else (one + other) // 2)
+    if not pauses:
+        return log_probs
+    parted = log_probs.copy()
+    parted[pauses] = LOG_ZERO
+    parted[pauses, alphabet.boundary] = 0.0
+    return parted
 
 
 def hypothesis_of(path: np.ndarray, log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) -> Hypothesis:
@@ -203,10 +246,12 @@ def frame_table(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) ->
         One row a frame: ``frame``, ``start`` and ``end`` (seconds), ``token``, ``probability`` of it,
         ``blank`` (probability of the blank), ``kept`` (whether it reaches the text) and ``why``.
     """
-    path = log_probs.argmax(-1)
+    path = parted_at_pauses(log_probs, alphabet, clock).argmax(-1)
     frames = np.arange(len(path))
     before = np.concatenate([[-1], path[:-1]]).astype(int)
     reasons = [_reason(int(now), int(old), alphabet) for now, old in zip(path, before, strict=True)]
+    for frame in np.flatnonzero(path != log_probs.argmax(-1)):
+        reasons[frame] = PAUSED
     return pd.DataFrame(
         {
             "frame": frames,
@@ -215,7 +260,7 @@ def frame_table(log_probs: np.ndarray, alphabet: Alphabet, clock: FrameClock) ->
             "token": [alphabet.tokens[i] for i in path],
             "probability": np.exp(log_probs[frames, path]),
             "blank": np.exp(log_probs[:, alphabet.blank]),
-            "kept": [why in (NEW_LETTER, NEW_BOUNDARY) for why in reasons],
+            "kept": [why in (NEW_LETTER, NEW_BOUNDARY, PAUSED) for why in reasons],
             "why": reasons,
         }
     )

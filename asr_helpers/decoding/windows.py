@@ -136,7 +136,8 @@ def stitch(windows: Iterable[tuple[np.ndarray, int]], *, alphabet: Alphabet) -> 
 
     Of two neighbours that share frames, each gives those on its side of a cut. The cut lies in the middle half of what
     they share, where both are surest that no letter is said: a letter that one puts a frame earlier than the other can
-    then neither be lost nor doubled.
+    then neither be lost nor doubled. Neighbours that share none were cut in a pause, of whose two sides
+    neither knows that words meet there: in the last frame before it a boundary becomes as likely as the blank.
 
     Args:
         windows: ``(frames, vocabulary)`` natural logarithms of each window in order, and how many of its first
@@ -154,6 +155,9 @@ def stitch(windows: Iterable[tuple[np.ndarray, int]], *, alphabet: Alphabet) -> 
             agreed = np.minimum(np.exp(held[start:, silent]), np.exp(window[:shared, silent])).sum(-1)
             cut = _quietest(agreed)
             held, window = held[: start + cut], window[cut:]
+        elif held is not None and len(held) and held[-1].argmax() == alphabet.blank:
+            held = held.copy()
+            held[-1, alphabet.boundary] = np.nextafter(held[-1, alphabet.blank], np.float32(1))
         if held is not None:
             yield held
         held = window

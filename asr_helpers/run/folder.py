@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -95,9 +96,11 @@ class Run:
     def write_model(self, model: Any, processor: Any, *, adapter_language: str = "") -> None:
         """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers.
 
-        Where a language's adapter was trained, it is written as MMS does too.
+        It also gets the spelling that it was taught (`decoding.recogniser.read_normaliser`): whoever has the folder
+        alone can then bring a text into it. Where a language's adapter was trained, it is written as MMS does too.
         """
         self.written.add("model")
+        spelling = self.path("normalisation")
         with replacing_folder(self.path("model")) as part:
             model.save_pretrained(part)
             processor.save_pretrained(part)
@@ -105,6 +108,8 @@ class Run:
                 from asr_helpers.model.adapters import save_adapter  # only here: it brings torch along
 
                 save_adapter(model, part, adapter_language)
+            if spelling.is_file():
+                shutil.copyfile(spelling, part / spelling.name)
 
     def write_json(self, artifact: str, content: Any) -> None:
         """Write a JSON artifact whole or not at all."""
@@ -252,6 +257,8 @@ def read_lines(path: str | Path) -> list[str]:
         lines = [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         if not lines:
             raise OSError("it holds no text")
+        if lines[0] == "\\data\\":
+            raise OSError("it is a finished language model: give the text that it was made of, or transcribe with it")
     except (OSError, UnicodeDecodeError) as error:
         why = f"byte {error.start} is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or error
         fix = "give train, a UTF-8 text file, or nothing to switch it off"

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from asr_helpers.decoding.alignment import TooFewFrames, align, best_path
+from asr_helpers.decoding import alignment
+from asr_helpers.decoding.alignment import TooFewFrames, align, align_scored, best_path
 from asr_helpers.decoding.hypotheses import FrameClock
 from asr_helpers.model.vocabulary import Alphabet, collapse
 
@@ -80,3 +81,29 @@ def test_a_letter_that_the_model_rules_out_is_still_placed():
     log_probs = random_log_probs(6, 5, 0)
     log_probs[:, 4] = -np.inf
     assert collapse(best_path(log_probs, [3, 4], blank=0).ids, 0) == [3, 4]
+
+
+def test_the_score_is_the_ratio_of_the_best_paths_for_each_letter_and_a_wrong_text_shows():
+    for seed in range(5):
+        log_probs = random_log_probs(5, 5, seed)
+        best = log_probs.max(-1).sum()
+        for text in ("ا", "اب", "ب ا"):
+            letters = len(text.replace(" ", ""))
+            expected = np.exp((brute_force(log_probs, ALPHABET.encode(text)) - best) / letters)
+            assert align_scored(log_probs, text, ALPHABET, CLOCK)[1] == pytest.approx(expected)
+    heard = np.full((6, 5), 0.02)
+    heard[range(6), [0, 3, 0, 4, 0, 0]] = 0.92
+    right, wrong = (align_scored(np.log(heard), text, ALPHABET, CLOCK)[1] for text in ("اب", "باب"))
+    assert right == pytest.approx(1) and wrong < 0.3
+
+
+def test_letters_without_an_output_and_no_letters_score_nothing():
+    log_probs = random_log_probs(8, 5, 0)
+    assert align_scored(log_probs, "xyz", ALPHABET, CLOCK)[1] == 0
+    assert align_scored(log_probs, "", ALPHABET, CLOCK)[1] == 0
+
+
+def test_what_is_too_long_to_be_searched_is_refused_before_it_takes_the_memory(monkeypatch):
+    monkeypatch.setattr(alignment, "MOST_CELLS", 20)
+    with pytest.raises(ValueError, match="cut the recording and its text"):
+        best_path(random_log_probs(7, 5, 0), [3], blank=0)

@@ -159,6 +159,27 @@ def test_words_and_letters_meet_in_the_middle_and_reach_no_further_than_two_fram
     assert [(x.first, x.last) for x in first.letters] == [(4, 5), (8, 8)]
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ([BE, *[BLANK] * 24, ALEF], "با"),  # 0.48 s
+        ([BE, *[BLANK] * 25, ALEF], "ب ا"),
+        ([BE, *[BLANK] * 50, BE], "ب ب"),
+        ([BE, *[BLANK] * 20, BOUNDARY, *[BLANK] * 20, ALEF], "ب ا"),
+        ([*[BLANK] * 50, BE, ALEF, *[BLANK] * 50], "با"),  # silence at the edges parts nothing
+    ],
+)
+def test_no_word_runs_across_a_pause(path, text):
+    log_probs = emissions(path)
+    found = greedy(log_probs, ALPHABET, CLOCK)
+    assert found.text == text
+    assert all(word.end - word.start < 0.6 for word in found.words)
+    table = frame_table(log_probs, ALPHABET, CLOCK)
+    assert " ".join("".join(table.token[table.kept]).replace("|", " ").split()) == text
+    (parted,) = {"word boundary in a pause"} & set(table.why) or {""}
+    assert (parted != "") == (" " in text and BOUNDARY not in path)
+
+
 def test_times_grow_and_stay_inside_the_frames_whatever_is_heard():
     rng = np.random.default_rng(2)
     for _ in range(50):

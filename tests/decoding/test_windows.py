@@ -104,8 +104,18 @@ def test_windows_that_would_not_move_on_are_refused(seconds, overlap):
 def test_stitching_gives_the_frames_of_the_whole_recording():
     whole = emissions(np.random.default_rng(0).integers(0, 8, 500))
     pieces = [(whole[start : start + 100], 20 * (start > 0)) for start in range(0, 400, 80)]
-    pieces += [(whole[420:460], 0), (whole[460:], 0)]
+    pieces[-1] = (whole[320:], 20)
     np.testing.assert_array_equal(np.concatenate(list(stitch(pieces, alphabet=ALPHABET))), whole)
+
+
+@pytest.mark.parametrize(("last", "said"), [(0, "اب پ"), (5, "ابپپ")])
+def test_words_end_where_windows_were_cut_in_a_pause_unless_a_letter_is_heard_there(last, said):
+    before, after = emissions([3, 0, 4, 0, last]), emissions([0, 5, 0])
+    found = np.concatenate(list(stitch([(before, 0), (after, 0)], alphabet=ALPHABET)))
+    assert greedy(found, ALPHABET, CLOCK).text == said
+    changed = np.flatnonzero((found != np.concatenate([before, after])).any(-1))
+    assert list(changed) == ([4] if last == 0 else [])
+    assert found[4, 0] == before[4, 0]  # silence stays as likely: a text that goes on across it can be aligned
 
 
 def test_a_letter_that_windows_place_differently_is_neither_lost_nor_doubled():

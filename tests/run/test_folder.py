@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import shutil
@@ -7,10 +8,12 @@ import pytest
 
 from asr_helpers.corpus.checking import without_errors
 from asr_helpers.corpus.problems import CorpusError, Problem, problems_table
+from asr_helpers.decoding.recogniser import read_normaliser
 from asr_helpers.run import fingerprints, places
 from asr_helpers.run.fingerprints import fingerprint
-from asr_helpers.run.folder import MissingArtifact, StaleArtifact, open_run, parameters_of
+from asr_helpers.run.folder import MissingArtifact, StaleArtifact, open_run, parameters_of, read_lines
 from asr_helpers.run.places import source
+from asr_helpers.text.normaliser import Normaliser
 
 UTTERANCES = pd.DataFrame({"id": ["1", "2", "3"], "transcript": ["الف", "ب", "پ"]})
 
@@ -288,3 +291,23 @@ def test_errors_stop_or_are_dropped_and_warnings_do_neither():
         without_errors(UTTERANCES, problems(("error", "")), on_error="drop")  # nothing to drop would mend it
     with pytest.raises(ValueError, match="'stop' or 'drop'"):
         without_errors(UTTERANCES, both, on_error="ignore")
+
+
+def test_a_models_folder_says_the_spelling_that_it_was_taught(tmp_path):
+    run = open_run(tmp_path / "run")
+    run.write_json("normalisation", {"language": "fa", "digits": "keep", "rules": []})
+    run.write_model(Saved("model"), Saved("processor"))
+    assert read_normaliser(run.path("model").rename(tmp_path / "elsewhere")) == Normaliser("fa", digits="keep")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\\data\\\nngram 1=5\n", "a finished language model, .* transcribe --language-model"),
+        (gzip.compress(b"\\data\\"), "is no UTF-8 text"),
+    ],
+)
+def test_a_language_model_is_no_text_to_make_one_of(content, message, tmp_path):
+    (tmp_path / "a.arpa").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_lines(tmp_path / "a.arpa")
