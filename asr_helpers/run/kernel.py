@@ -13,6 +13,8 @@ __all__ = ["ThisPython"]
 
 QUIET = "--log-level=CRITICAL"  # it would warn of every kernel on the loopback interface, and of every interrupt
 
+NO_DEBUGGER_HINTS = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # ipykernel 6 prints four lines of them at every start
+
 
 class ThisPython(AsyncKernelManager):
     """Starts a kernel in the environment that runs the runner: a user's own ``python3`` kernel may be another."""
@@ -20,4 +22,4 @@ class ThisPython(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """How the kernel is started."""
-        return KernelSpec(**get_kernel_dict([QUIET]), env=unless_set())
+        return KernelSpec(**get_kernel_dict([QUIET]), env=NO_DEBUGGER_HINTS | unless_set())
