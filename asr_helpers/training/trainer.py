@@ -54,8 +54,7 @@ class CTCTrainer(SafeTrainer):
         model: Model to train; its feature encoder already frozen where it should be.
         args: ``training_arguments(config, ...)``.
         config: The recipe behind ``args``.
-        processing_class: The model's processor: its tokenizer names the outputs, and it is saved with the
-            model.
+        processing_class: The model's processor: its tokenizer names the outputs; it is saved with the model.
         train_dataset: Rows with ``id``, ``audio`` (int16), ``labels``, ``seconds``, ``text``, as ``Utterances``
             or what they are made of; of a stream this process's own share, with ``max_steps`` set.
         eval_dataset: Rows of the same kind, the validation split.
