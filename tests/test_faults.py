@@ -132,6 +132,7 @@ def test_a_full_disk_where_the_executed_notebook_lies_is_named(command, disk):
     filler = fill(disk, room=ROOM)
     failed = run(command, disk, "--from", "05")
     filler.unlink()
+    shutil.rmtree(disk / "notebooks")
     (disk / "notebooks").symlink_to(ROOT / "runs" / "test-disk-notebooks")
     assert failed.returncode == 1
     assert "05_error_analysis could not write to runs/test-disk (its disk is full); free some space" in failed.stderr

@@ -84,10 +84,10 @@ class Manifest:
         return {"notebook": notebook_fingerprint(book) if book.is_file() else "", "package": package_fingerprint()}
 
     def other_parameters(self, number: str, parameters: Mapping[str, Any]) -> str:
-        """Which parameters a notebook ran with are others now."""
+        """Which parameters a notebook ran with are others now; what it does not record decides nothing that it made."""
         before = self.entries[number]["parameters"]
-        names = [n for n in parameters if n not in IDLE and before.get(n) != parameters[n]]
-        return ", ".join(f"{name} was {before.get(name)!r} and is {parameters[name]!r}" for name in names)
+        names = [n for n in parameters if n in before and n not in IDLE and before[n] != parameters[n]]
+        return ", ".join(f"{name} was {before[name]!r} and is {parameters[name]!r}" for name in names)
 
     def other_code(self, number: str) -> str:
         """Whether a notebook, or the package, is another program than the one that ran."""

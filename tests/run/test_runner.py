@@ -199,6 +199,14 @@ def test_another_parameter(project, capsys):
     assert run_project(project, epochs=3, until="02") == []
 
 
+def test_a_parameter_that_a_notebook_does_not_record_is_no_reason_to_run_it_again(project):
+    """A training records what it learnt with; where the corpus lies is not part of that."""
+    source = body("04").replace("parameters_of(globals())", "{'epochs': epochs}")
+    write_notebook(project, "04", source)
+    assert run_project(project) == ALL and run_project(project) == []
+    assert run_project(project, epochs=3, start="04") == ["04", "05"]
+
+
 def test_a_corpus_that_changes_while_it_is_read_is_read_again(project, capsys):
     late = "resolve(corpus + '/1.wav').write_text('late')"
     write_notebook(project, "01", body("01", also=late))
