@@ -45,7 +45,8 @@ COLAB = {
     "jupyter_client": "7.4.9",
     "nbformat": "5.10.4",
 }
-LACKING = ["rapidfuzz>=3.9.7", "praatio>=6.2", "papermill>=2.6", "jiwer>=4.0", "espeakng-loader==0.2.4"]
+LACKING = ["rapidfuzz>=3.9.7", "num2words>=0.5.14", "praatio>=6.2", "pympi-ling>=1.71", "papermill>=2.6", "jiwer>=4.0"]
+LACKING += ["espeakng-loader==0.2.4"]
 
 MACHINE = """
 import json, os, subprocess, sys, types
@@ -129,7 +130,7 @@ def test_what_lies_outside_the_range_is_replaced_but_never_torch_or_the_page(mac
 
 def test_a_complete_machine_installs_nothing(machine):
     whole = {"rapidfuzz": "3.14.6", "praatio": "6.2.2", "papermill": "2.7.0", "jiwer": "4.0.0"}
-    whole |= {"espeakng-loader": "0.2.4", "flashlight-text": "0.0.7"}
+    whole |= {"espeakng-loader": "0.2.4", "flashlight-text": "0.0.7", "num2words": "0.5.14", "pympi-ling": "1.71"}
     calls, error, *_, said = machine(COLAB | whole)
     assert (calls, error, said) == ([], "", "")
 

@@ -2,12 +2,12 @@
 
 import re
 from itertools import product
-from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from transformers import Wav2Vec2Config
 
 from asr_helpers import analysis, audio, model
 from asr_helpers.corpus import shared_between_splits
@@ -44,7 +44,7 @@ def recognised():
 def known_to(number):
     """What the names of an answer mean at the end of the notebook."""
     train = pd.Series(["کتاب", "یہ", "سو\u06c2ہ"])
-    config = SimpleNamespace(conv_kernel=(10, 8, 4, 4), conv_stride=(10, 4, 4, 2))
+    config = Wav2Vec2Config(conv_dim=(8, 8, 8, 8), conv_kernel=(10, 8, 4, 4), conv_stride=(10, 4, 4, 2))
     return {
         "01": lambda: {"utterances": inspected(), "seed": 13, "shared_between_splits": shared_between_splits},
         "02": lambda: {"train": train, "model": model, "vocab": model.build_vocab(train)},

@@ -59,10 +59,10 @@ class Recogniser:
             ValueError: It has no CTC head, or the processor is another model's.
         """
         import torch
-        from transformers import Wav2Vec2Processor
 
         from asr_helpers.model.hub import locate_checkpoint
         from asr_helpers.model.loading import check_vocabulary, load_trained
+        from asr_helpers.model.processor import load_processor
 
         model, local = load_trained(folder), locate_checkpoint(folder)
         processor = load_processor(local)

@@ -303,8 +303,8 @@ def test_a_models_folder_says_the_spelling_that_it_was_taught(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\\data\\\nngram 1=5\n", "a finished language model, .* transcribe --language-model"),
-        (gzip.compress(b"\\data\\"), "is no UTF-8 text"),
+        (b"\\data\\\nngram 1=5\n", "it is a finished language model: give the text"),
+        (gzip.compress(b"\\data\\"), "byte 1 is not UTF-8"),
     ],
 )
 def test_a_language_model_is_no_text_to_make_one_of(content, message, tmp_path):
