@@ -21,7 +21,6 @@ from .metrics import RESAMPLES, bootstrap_rates, interval_of
 __all__ = ["errors_by_cause", "ids_by_cause"]
 
 RARE = 50  # times in training: a letter heard less often than this is called rare
-
 FAST = 0.95  # quantile of the training utterances' letters per second
 
 NOISY = 15.0  # dB, speech over background

@@ -33,7 +33,6 @@ MEANING = {
 }
 
 NOTHING = "–"  # stands for the missing side of a deletion or insertion
-
 EXAMPLES = 5
 
 LETTER_COLUMNS = [

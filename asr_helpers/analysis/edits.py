@@ -18,11 +18,8 @@ from .metrics import tokens_of
 __all__ = ["KINDS", "Edit", "align_words", "letter_edits", "word_edits"]
 
 KINDS = ("substitution", "deletion", "insertion", "joined", "split")
-
 MAX_PARTS = 4  # words that one word is taken to be joined from
-
 NEARLY = 0.2  # letters that may differ in a joined word, as a share of the longer spelling
-
 PER_ERROR = 10_000.0  # one word error outweighs every difference in letters
 
 

@@ -33,11 +33,8 @@ __all__ = [
 ]
 
 UNITS = ("word", "character")
-
 COLUMNS = ["hits", "substitutions", "deletions", "insertions"]
-
 RESAMPLES = 2_000
-
 LEVEL = 0.95
 
 LEAST_UNITS = (

@@ -33,7 +33,6 @@ NUMBERS = {  # column, unit, decimals
 }
 
 HEARD = ((0, 0, "never"), (1, 2, "1 or 2 times"), (3, 9, "3 to 9 times"), (10, None, "10 times or more"))
-
 COLUMNS = ["by", "slice", "utterances", "words", "errors", "value", "low", "high"]
 
 

@@ -16,13 +16,9 @@ from .recording import Recording
 __all__ = ["CLIPPED", "AudioMeasures", "measure"]
 
 FRAME_SECONDS = 0.02  # NIST's stnr measures power over windows of 20 ms
-
 SPEECH_SHARE, NOISE_SHARE = 0.95, 0.15  # percentiles of frame power taken as speech and as noise
-
 FLOOR_DB = -101.0  # dBFS; the rounding noise of 16 bits: 20 log10(2**-15 / sqrt(12)). Nothing quieter is told apart.
-
 BINS_PER_DB = 10
-
 BINS = (30 - int(FLOOR_DB)) * BINS_PER_DB  # up to +30 dBFS, for float files that go beyond full scale
 
 CELLS, DEPTH = 24, 30.0  # stretches of an envelope; dB

@@ -20,9 +20,7 @@ KILOBITS = {
 }
 
 RATES = (44_100, 48_000, 32_000)  # Hz; half of it in MPEG-2, a quarter in MPEG-2.5
-
 SLACK = 4  # frames (0.1 s) by which a tag may differ from the count, for encoders' padding and the tag's own frame
-
 RESYNC = 1 << 16  # bytes of something else that are searched for the next frame
 
 

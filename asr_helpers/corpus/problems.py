@@ -11,7 +11,6 @@ import pandas as pd
 __all__ = ["ERROR", "SURROGATE", "WARNING", "CorpusError", "Problem", "problems_table"]
 
 ERROR, WARNING = "error", "warning"
-
 COLUMNS = ["severity", "check", "utterance", "value", "advice"]
 
 

@@ -17,7 +17,6 @@ from .problems import CorpusError
 __all__ = ["SPLITS", "refuse_shared_texts", "shared_between_splits", "split_utterances"]
 
 SPLITS = ("train", "validation", "test")
-
 EXACT_CELLS = 50_000_000  # groups times utterances wanted: up to here the closest size is searched for, in 100 MB
 
 

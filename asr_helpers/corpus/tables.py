@@ -19,7 +19,6 @@ from .text_files import read_text, split_lines
 __all__ = ["Table", "as_table", "read_table", "table_rows"]
 
 TEXT_COLUMNS = ("transcription", "transcript", "sentence", "text", "normalized_text", "raw_transcription")
-
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id", "reader_id", "reader")
 
 OPEN = 'a quotation mark (") opens a field and nothing closes it'

@@ -14,7 +14,6 @@ from asr_helpers.audio.reading import SAMPLING_RATE
 __all__ = ["IGNORED", "Collator"]
 
 IGNORED = -100  # label positions that the loss leaves out
-
 FULL_SCALE = 1 / 32768  # int16 to -1..1
 
 SHORTEST = 560  # samples; two windows of 25 ms, 10 ms apart: one frame of features

@@ -32,7 +32,6 @@ LEFT_OUT = ["id", "reason", "value", "advice"]
 
 # A quarter of an hour is 29 MB: little is lost when a run is killed, and 1,000 h are 4,000 files.
 SHARD_SECONDS = 900.0
-
 ROW_BYTES = 1024  # labels, text, id and speaker of one row, generously, for the estimate of disk space
 
 

@@ -27,7 +27,6 @@ __all__ = ["MAX_ORDER", "BeamSearch", "Weights", "no_search", "write_language_mo
 NAMES = {"character": "letters", "word": "words"}
 
 MAX_ORDER = 6  # longest n-gram that KenLM, as flashlight-text 0.0.7 carries it, can read; the shortest is 2
-
 TOKENS = 15  # of a frame's outputs, the likeliest that a search over letters tries (all: same text, 1.7 × the time)
 
 MISSING = (

@@ -26,11 +26,8 @@ __all__ = [
 ]
 
 UNKNOWN, BEGIN, END = 0, 1, 2  # ids of the reserved words
-
 RESERVED = ("<unk>", "<s>", "</s>")  # as the ARPA format spells them
-
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where a small text allows no estimate; KenLM's lmplz has the same
-
 NEVER = -99.0  # log10 probability that ARPA files give <s>, which is only ever a context
 
 LONG = 4  # words; shorter test sentences ("thank you") are everyday phrases, and only count as a line of their own

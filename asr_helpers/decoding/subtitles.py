@@ -10,11 +10,8 @@ from typing import Protocol
 __all__ = ["Span", "Timed", "cues", "to_srt", "to_vtt"]
 
 LINE = 42  # letters in a subtitle, about what broadcasters allow a line
-
 LONGEST = 6.0  # seconds that a subtitle's words may span
-
 PAUSE = 0.6  # seconds without a word that end a subtitle
-
 READABLE = 1.0  # seconds that a subtitle stays at least, where the next one leaves it the time
 
 

@@ -16,9 +16,7 @@ from .hypotheses import FrameClock, greedy
 __all__ = ["Tuned", "tune"]
 
 LM = (0.2, 5.0)  # range of the language model's weight, searched on a logarithmic scale
-
 WORD = (-2.0, 4.0)  # range of what a word (or a boundary's frame) adds
-
 NEAR = 0.25  # the second half of the trials stays within this share of the ranges around the best of the first
 
 

@@ -18,9 +18,7 @@ __all__ = ["Window", "Windows", "segments", "stitch"]
 SMOOTH = 9  # frames over which a cut has to be quiet, so that it falls into a pause rather than between two letters
 
 PAUSE_SECONDS = 0.3  # a silence this long is a pause; closures within words are shorter
-
 RANGE_DB = 40.0  # how far below speech a recording's noise is looked for; digital silence lies deeper
-
 QUIET = 0.3  # share of the way from noise to speech, in dB, below which it is quiet
 
 

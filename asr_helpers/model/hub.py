@@ -12,11 +12,8 @@ import huggingface_hub
 __all__ = ["CheckpointUnavailable", "HubUnavailable", "has_safe_weights", "locate_checkpoint", "publish"]
 
 HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
-
 TEXTS = ["*.json", "*.txt"]
-
 SAFE_WEIGHTS = ["model*.safetensors"]
-
 PICKLED_WEIGHTS = ["pytorch_model*.bin"]
 
 SECRET = "(token)"

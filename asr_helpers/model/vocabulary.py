@@ -19,7 +19,6 @@ from asr_helpers.wording import listed
 __all__ = ["BLANK", "SPECIALS", "Alphabet", "build_vocab", "collapse", "read_alphabet", "unseen_letters"]
 
 SPECIALS = ("[PAD]", "[UNK]", "|")  # CTC blank, unknown, word boundary
-
 BLANK, UNKNOWN, BOUNDARY = range(3)
 
 

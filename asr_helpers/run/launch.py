@@ -23,7 +23,6 @@ from .runner import LAST_LINES
 __all__ = ["TrainingStopped", "run_processes", "stop_with_parent"]
 
 KEPT = 400  # lines that those are chosen from: every process may have printed the same ones
-
 GRACE = 30.0  # seconds for torchrun to end its processes when it is told to
 
 # With this line torchrun begins its own account of a failure, which names no cause; the processes have named it before.

@@ -35,7 +35,6 @@ from .places import NOTEBOOKS, resolve, source
 __all__ = ["TrainingInProcesses", "TrainingRun", "read_result", "start_training"]
 
 RESULT_FILE = "result.json"  # beside the checkpoints: what neither the model nor a table of the run says
-
 RESULT_NUMBERS = ("steps", "best_step", "best_wer", "best_cer", "notes")
 
 

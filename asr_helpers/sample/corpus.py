@@ -19,11 +19,8 @@ from .synthesis import LANGUAGE, NATIVE_RATE, Line, Voice, speak_lines
 __all__ = ["SPEAKERS", "Reading", "make_sample", "script", "spoken"]
 
 SPEAKERS = {"amna": "f2", "bilal": "m3", "dania": "f4", "faraz": "m7"}  # speaker → espeak-ng voice variant
-
 TWO_CHANNEL = ("dania",)  # this speaker's recordings have two channels, so that mixing down has work to do
-
 READ_TWICE = 80  # sentences that a second speaker reads too, so that grouping the split by sentence matters
-
 RECIPE = 2  # raise it when the recordings change: an existing folder is then made again
 
 

@@ -28,24 +28,17 @@ __all__ = ["LANGUAGE", "NATIVE_RATE", "Line", "Voice", "speak", "speak_lines"]
 LANGUAGE = language_of("ur")  # of everything that is synthesised here
 
 NATIVE_RATE = 22_050  # Hz, what espeak-ng writes
-
 LINES_PER_PROCESS = 60  # fixed, so that the bytes do not depend on the number of processors
 
 # From speak_lib.h, espeak-ng's public header.
 _RETRIEVAL = 1  # samples come to the callback, nothing is played
-
 _DONT_EXIT = 0x8000
-
 _RATE, _PITCH, _RANGE, _WORD_GAP = 1, 3, 4, 7
-
 _UTF8 = 1
-
 _SEED = 1
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-
 _engine: ctypes.CDLL | None = None
-
 _pieces: list[np.ndarray] = []
 
 

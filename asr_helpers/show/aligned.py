@@ -19,7 +19,6 @@ from .players import word_span
 __all__ = ["aligned", "legend", "letter_runs"]
 
 LINE_LETTERS = 52  # an alignment breaks after this many letters, which fits half a notebook's width
-
 Times = Sequence[Mapping[str, Any]]
 
 

@@ -26,7 +26,6 @@ __all__ = ["COLOURS", "MARK", "Picture", "axis_label", "finish", "letter_label",
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-
 DPI = 100  # a picture 10 inches wide is then as wide as a notebook's text, and stays under 100 kB
 
 LABEL_LETTERS, TITLE_LETTERS = 40, 90  # longer ones leave their picture no room

@@ -36,7 +36,6 @@ __all__ = [
 # padding; at the next rate below it they are not, and every time in the file is 69 ms late (1,105 samples
 # at 16 kHz).
 COMPRESSION = 0.8
-
 MARGIN = 0.03  # seconds played before and after a word
 
 PLAYER_SECONDS = 30  # a player holds no more of a recording: about 210 kB of page

@@ -22,7 +22,6 @@ __all__ = [
 ]
 
 LABEL_GAP = 0.075  # least distance of two labels, as a share of the height of a small panel
-
 RANGE_DB = -70  # what lies further below the loudest point is drawn black
 
 WINDOW_SECONDS = 0.016  # of a spectrogram

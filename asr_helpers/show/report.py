@@ -29,7 +29,6 @@ from .tables import table
 __all__ = ["LIMIT_BYTES", "Section", "comparison_sections", "report_html", "verdict", "write_report"]
 
 LIMIT_BYTES = 10_000_000  # what still goes through mail
-
 AUDIO = re.compile(r"<audio\b[^>]*>.*?</audio>", flags=re.DOTALL)
 
 FAILURE_LETTERS = 500  # of an error's text in the report

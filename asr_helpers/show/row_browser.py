@@ -14,7 +14,6 @@ from .markup import element
 __all__ = ["ANY", "Masks", "RowBrowser", "equal_parts", "options_of"]
 
 ANY = "all"  # the choice of a filter that keeps everything
-
 Masks = Mapping[str, np.ndarray]  # name of a choice → which rows it keeps, shape (rows,)
 
 

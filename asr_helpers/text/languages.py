@@ -10,7 +10,6 @@ from .numerals import ordinals_of, persian_words, urdu_words, words_of
 __all__ = ["LANGUAGES", "code_pages", "language_of"]
 
 S = SoundClass("s", "سصث", "s", "ثواب صواب")
-
 Z = SoundClass("z", "زذضظ", "z", "گزار گذار")
 
 # What keyboards of other languages put in place of letters that Urdu and Persian share.

@@ -39,9 +39,7 @@ PERSIAN_BELOW_TWENTY = tuple(
 )
 
 PERSIAN_TENS = tuple("بیست سی چهل پنجاه شصت هفتاد هشتاد نود".split())  # noqa: SIM905
-
 PERSIAN_HUNDREDS = tuple("صد دویست سیصد چهارصد پانصد ششصد هفتصد هشتصد نهصد".split())  # noqa: SIM905
-
 PERSIAN_SCALES = ((10**9, "میلیارد"), (10**6, "میلیون"), (10**3, "هزار"))
 
 

@@ -104,7 +104,6 @@ HARAKAT = characters(
 )  # fmt: skip
 
 SUPERSCRIPT_ALEF = "\u0670"
-
 MADDA_AND_HAMZA = characters("0653-0655")  # part of a letter's spelling (آ ؤ ئ ۂ), never a haraka
 
 # Letters with a mark that Unicode composes for Arabic alone, or that stand beside each other only when look-alikes are
@@ -112,7 +111,6 @@ MADDA_AND_HAMZA = characters("0653-0655")  # part of a letter's spelling (آ ؤ 
 WITH_MARK = {"ا\u0653": "آ", "ی\u0654": "ئ", "ہ\u0654": "ۂ", "ه\u0654": "ۀ"}
 
 NON_JOINING = "اآدڈذرڑزژوؤےۃء"  # no stroke to the next letter, so a ZWNJ after them is not seen
-
 ASPIRABLE = "بپتٹجچدڈرڑکگلمنوی"
 
 APOSTROPHES = "'’‘`´′＇ʼʻʹ"  # the last three are letters to Unicode, and typed for the others

@@ -26,23 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["PREFLIGHT_COLUMNS", "preflight", "preflight_lines", "require_no_errors"]
 
 OK, WARNING, ERROR = "ok", "warning", "error"
-
 PREFLIGHT_COLUMNS = ["check", "value", "verdict", "advice"]
 
 FEW_STEPS = 100  # the small starter left the blank plateau after 50 to 100 steps of the default recipe
-
 LITTLE = 0.1  # hours
 
 FEW_UTTERANCES = 10  # of validation; an interval over 10 is some 20 points of WER wide
 
 TIGHT = 0.9  # share of the free memory
-
 UNKNOWN = 0.001  # share of the labels
-
 READS = 0.7  # a WER below this before training is no accident
-
 STATE = 3  # weights and AdamW's two moments, in sizes of the weights
-
 GAP = 1e-3  # relative difference of two gradients that fp32 rounding cannot explain
 
 

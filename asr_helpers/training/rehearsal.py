@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["PeakMemory", "Rehearsal", "accumulation_gap", "rehearse", "wer_before_training"]
 
 SAMPLE = 16  # validation utterances that are transcribed before training
-
 MOMENTS = 8  # bytes AdamW keeps for each trained parameter: two fp32 moments, made at the first step
 
 

@@ -34,7 +34,6 @@ from .saving import SafeTrainer
 __all__ = ["LOG_FILE", "CTCTrainer"]
 
 LOG_FILE = "training_log.jsonl"
-
 PLATEAU = 3  # evaluations in a row that make a blank plateau
 
 

@@ -13,15 +13,10 @@ __all__ = ["check_speaking_rate", "expected_seconds"]
 # Tuned on 2,188 Common Voice clips: their robust spread (1.4826 MAD of the log ratio) is 0.18; seven clips lie beyond
 # both bounds, one word or a few and seconds of pause.
 FACTOR = 2.5  # times as long, or as short, as the corpus says
-
 SPREADS = 4.5  # and so many robust standard deviations away
-
 LEAST_SPREAD = 0.05  # natural logarithm; below it a corpus is synthetic and its spread says little
-
 FEWEST = 12  # utterances before the corpus has a rate to compare with
-
 FASTEST = 35.0  # letters a second; nobody speaks so: the fastest of those clips has 14.7
-
 SLOWEST = 0.25  # letters a second; the slowest of those clips, a single word with pauses, has 0.53
 
 

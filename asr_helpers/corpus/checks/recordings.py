@@ -19,9 +19,7 @@ __all__ = ["check_recordings"]
 # Set on 2,188 Common Voice clips (median -26.8 dBFS): four of the five that its listeners found nearly silent lie
 # below -51 dBFS, the fifth at -45.2, and no other below -42.8.
 SILENCE_DB = -60.0  # dBFS
-
 NEAR_SILENCE_DB = -45.0  # dBFS
-
 NO_CONTRAST_DB = 5.0  # snr_db; white noise has 0.5 to 1.3, the least of those clips with speech 10.4
 
 Finding = tuple[str, str]  # value, advice

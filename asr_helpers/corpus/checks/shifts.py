@@ -18,13 +18,9 @@ from ..problems import ERROR, Problem
 __all__ = ["Shift", "check_alignment", "find_shifts"]
 
 CORRELATIONS = np.array([0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])  # assumed between duration and letters
-
 FREEDOM = 4.0  # degrees of Student's t: a recording with a long pause says little about the alignment
-
 PENALTY = 8.0  # nats for each change of offset; one within the file costs the log of the number of places more
-
 MARGIN = 2.0  # nats by which the best alignment must beat the one as written
-
 LEAST_CORRELATION = 0.5  # that the aligned part must reach; series that drift look related at some offset
 
 

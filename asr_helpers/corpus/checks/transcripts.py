@@ -22,15 +22,11 @@ RESERVED = re.compile(r"\||\[(?:UNK|PAD)\]", re.IGNORECASE)  # word boundary, un
 BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")  # ASCII is the same in all code pages
 
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
 LINE_SEPARATORS = frozenset("\u2028\u2029")
-
 LOST = "\ufffd"
-
 MANY = 0.5  # share of transcripts that must look misread before the file, not the row, is to blame
 
 Finding = tuple[str, str]  # value, advice
-
 Utterance = tuple[str, str]  # id, transcript
 
 

@@ -20,7 +20,6 @@ from .layout import Layout, Reading
 __all__ = ["NUMBERED", "text_files"]
 
 SPEAKERS_FILE = "speakers.txt"
-
 NOT_TRANSCRIPTS = re.compile(r"speakers?|readme.*|licen[cs]e.*|copying.*|changelog.*|requirements.*", re.IGNORECASE)
 
 SUFFIXES = frozenset(AUDIO_SUFFIXES + FOREIGN_SUFFIXES)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["SAVED", "looks_like_hub_id"]
 
 HUB_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+(?::[\w.-]+)?", re.ASCII)
-
 UNSAFE = re.compile(r"[^\w.-]+")  # in a file name
 
 LONGEST_STEM = 200  # bytes of a file name; a number and a suffix come behind it
