@@ -30,7 +30,7 @@ ACCOUNT = """\
 W1125 17:27:19.008000 5368 .venv/lib/python3.11/site-packages/torch/distributed/elastic/multiprocessing/api.py:1028] \
 Sending process 5373 closing signal SIGTERM
 E1125 17:27:19.015000 5368 .venv/lib/python3.11/site-packages/torch/distributed/elastic/multiprocessing/api.py:1002] \
-failed (exitcode: 1) local_rank: 0 (pid: 5372) of binary: /work/main/.venv/bin/python
+failed (exitcode: 1) local_rank: 0 (pid: 5372) of binary: /usr/bin/python3
 Traceback (most recent call last):
 ChildFailedError: asr_helpers FAILED
 """  # torch 2.13
