@@ -13,6 +13,7 @@ import torch
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Processor
 
 from asr_helpers.audio import SAMPLING_RATE
+from asr_helpers.dataset.fit import made_for
 from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.loading import load_config
@@ -68,6 +69,7 @@ class Corpus:
             encode=lambda text: self.processor.tokenizer(text).input_ids,
             frames=lambda samples: output_frames(config, samples),
             folder=folder,
+            made_for=made_for(self.processor, config, normalisation={}),
             progress=False,
         )
         return dataset

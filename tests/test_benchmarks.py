@@ -7,6 +7,7 @@ from itertools import pairwise
 import bench_tables
 import convergence
 import corpora
+import ladder
 import measuring
 import numpy as np
 import original_recipe as original
@@ -92,8 +93,8 @@ def test_the_work_of_a_linear_layer_is_counted_by_hand():
 
 @pytest.mark.parametrize(("device", "fast"), [("cpu", True), ("cpu", False), ("cuda", True), ("cuda", False)])
 def test_the_ladder_has_only_rungs_that_mean_something(device, fast, monkeypatch):
-    monkeypatch.setattr(throughput, "has_fast_bf16", lambda device: fast)
-    rungs = throughput.variants(torch.device(device))
+    monkeypatch.setattr(ladder, "has_fast_bf16", lambda device: fast)
+    rungs = ladder.variants(torch.device(device))
     assert [rungs[0].name, rungs[-1].name] == ["original", "this project's trainer"] and rungs[0].settings == {}
     assert ("plain attention on a CPU" in {rung.name for rung in rungs}) == (device == "cpu")
     assert any((rung.settings or {}).get("bf16") for rung in rungs) == fast
