@@ -201,7 +201,9 @@ class TrainingInProcesses(TrainingRun):
 
     @cached_property
     def _result(self) -> TrainingResult:
-        parameters = {**asdict(self.setup), **asdict(self.config)}
+        given = {**asdict(self.setup), **asdict(self.config)}
+        usual = {**asdict(TrainingSetup()), **asdict(TrainingConfig())}  # a file holds what notebooks declare, no more
+        parameters = {name: value for name, value in given.items() if value != usual[name]}
         run_processes(parameters, run_folder=str(self.run.folder), processes=self.setup.processes)
         return read_result(self.run)
 

@@ -220,6 +220,6 @@ def test_two_killed_processes_over_a_stream_go_on_to_the_same_weights(tmp_path):
                 assert gone_within(20, started)
             assert 10 <= step_of(newest_whole(run.path("checkpoints"))) < 100
         start_training(run, given).fit()
-        assert set(run.manifest["04"]["inputs"]) == {"checkpoint", "stream"}
+        assert set(run.manifest["04"]["inputs"]) == {"checkpoint", "stream", "stream_from"}
         last.append(safetensors.torch.load_file(run.path("checkpoints") / "checkpoint-100" / "model.safetensors"))
     assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])
