@@ -1,8 +1,8 @@
 """What a container's header says of its audio: how many bytes there are, and what stands behind them.
 
 libsndfile reads what it finds: an AIFF or AU whose end is missing decodes without complaint, and of two recordings
-that were joined into one file only the first is heard. FLAC is judged by what decodes, because its header counts the
-samples; MP3 and Ogg by their frames and pages, see `mpeg` and `ogg`.
+that were joined into one file only the first is heard. FLAC is judged by what decodes and by its last frame,
+MP3 and Ogg by their frames and pages, see `flac`, `mpeg` and `ogg`.
 """
 
 from __future__ import annotations

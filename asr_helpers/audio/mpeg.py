@@ -12,7 +12,7 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MpegScan", "length_tag", "missing_frames", "scan"]
+__all__ = ["MpegScan", "after_id3", "length_tag", "missing_frames", "scan"]
 
 KILOBITS = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG-1, layer III
@@ -99,7 +99,7 @@ def length_tag(found: MpegScan) -> bytes:
 
 
 def _scan(data: mmap.mmap) -> MpegScan | None:
-    position = _after_id3(data)
+    position = after_id3(data)
     start = position = _next_frame(data, position)
     if start is None:
         return None
@@ -115,8 +115,8 @@ def _scan(data: mmap.mmap) -> MpegScan | None:
     return MpegScan(start, header, max(0, frames), tagged, missing, samples, rate)
 
 
-def _after_id3(data: mmap.mmap) -> int:
-    """Skip ID3v2 tags: ten bytes and a length in four times seven bits."""
+def after_id3(data: mmap.mmap) -> int:
+    """Where a file goes on behind its ID3v2 tags: each has ten bytes and a length in four times seven bits."""
     position = 0
     while data[position : position + 3] == b"ID3" and len(data) >= position + 10:
         size = 0

@@ -87,6 +87,14 @@ def test_joined_files_are_heard_whole_or_refused(tmp_path, suffix):
             read(both)
 
 
+def test_a_flac_joined_to_one_that_ends_where_a_block_does_is_refused(tmp_path):
+    one = write(tmp_path / "1.flac", recording.BLOCK_SAMPLES / RATE)
+    for other in (one, write(tmp_path / "2.flac", 2.0, seed=2)):
+        with pytest.raises(AudioError, match="breaks off"):
+            read_audio(joined(tmp_path / "both.flac", one, other))
+    assert (measure(one).seconds, measure(one).truncated) == (recording.BLOCK_SAMPLES / RATE, "")
+
+
 @pytest.mark.parametrize("suffix", [".ogg", ".opus"])
 def test_the_links_of_a_chain_sound_as_they_do_alone(tmp_path, suffix):
     parts = [write(tmp_path / f"{i}{suffix}", 0.5 + i, seed=i) for i in range(3)]
@@ -191,6 +199,35 @@ def test_chunks_of_odd_length_are_padded(tmp_path):
     assert measure(path).truncated == ""
     path.write_bytes(path.read_bytes()[:-3200])
     assert measure(path).truncated == "the header promises 1.00 s, the last 0.10 s are missing"
+
+
+def with_count(path, samples):
+    """Let a FLAC's header count so many samples: the last 36 bits of streaminfo's bytes 10 to 17."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"fLaC") + 18
+    kept = int.from_bytes(data[start : start + 8], "big") >> 36
+    data[start : start + 8] = (kept << 36 | samples).to_bytes(8, "big")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(1, RATE), (2, 44_100), (1, 12_345)])
+@pytest.mark.parametrize("before", [b"", b"ID3\x04\0\0\0\0\x01\x10" + bytes(144)])
+@pytest.mark.parametrize("share", [0, 0.25, 0.99999])
+def test_a_flac_whose_header_counts_too_few_samples_is_heard_whole(tmp_path, channels, rate, before, share):
+    path = write(tmp_path / "x.flac", 2.0, channels=channels, rate=rate)
+    whole, sound = measure(path), read_audio(path)[0]
+    with_count(path, int(share * 2.0 * rate))
+    path.write_bytes(before + path.read_bytes())
+    assert measure(path) == whole
+    np.testing.assert_array_equal(read_audio(path)[0], sound)
+
+
+def test_a_flac_that_counts_too_few_and_too_many_or_is_cut_says_so(tmp_path):
+    path = write(tmp_path / "x.flac", 4.0)
+    assert measure(with_count(path, 65_000)).truncated == "of 4.06 s the last 0.06 s do not decode"
+    with_count(path, 16_000).write_bytes(path.read_bytes()[:-3000])
+    assert "decoding breaks off" in measure(path).truncated
 
 
 def with_header(path, *, rate=RATE, channels=1):
