@@ -78,7 +78,9 @@ class Corpus:
         """A run of this corpus as notebooks 02 and 03 leave it."""
         run = open_run(folder)
         self.processor.save_pretrained(run.path("processor"))
+        run.record("02", parameters={}, artifacts=["processor"])
         self.prepared(run.path("dataset"))
+        run.record("03", parameters={}, artifacts=["dataset"])
         return run
 
 

@@ -16,6 +16,7 @@ from tiny import LETTERS, RATE, tiny_model, tiny_processor, tones
 from asr_helpers.run import runner
 from asr_helpers.run.fingerprints import code_cells
 from asr_helpers.run.folder import Run
+from asr_helpers.run.places import NOTEBOOKS, repository
 
 matplotlib.use("Agg")
 
@@ -73,7 +74,13 @@ def run_chain(monkeypatch, folder: Path, *, before_cell: Hook | None = None, **p
     return runner.run_notebooks({**SHORT, **parameters}, name="run", runs=str(folder))
 
 
-def execute(step: runner.Step, before_cell: Hook | None) -> None:
+def run_by_hand(run_folder: Path, number: str, **parameters) -> None:
+    """Run one notebook as somebody does in Jupyter: no runner sees to what it reads."""
+    source = repository() / "notebooks" / f"{NOTEBOOKS[number]}.ipynb"
+    execute(runner.Step(number, source, {**SHORT, **parameters, "run_folder": str(run_folder)}, {}))
+
+
+def execute(step: runner.Step, before_cell: Hook | None = None) -> None:
     """Run a notebook cell by cell; what stands last in a cell is shown, as in Jupyter."""
     namespace: dict = {"__name__": "__main__"}
     for i, (tags, source) in enumerate(code_cells(step.source)):

@@ -35,6 +35,7 @@ def tiny_run(folder: Path, *, shard_seconds: float = 900.0, model: PreTrainedMod
     processor.save_pretrained(folder / "checkpoint")
     run = open_run(folder / "run")
     processor.save_pretrained(run.path("processor"))
+    run.record("02", parameters={}, artifacts=["processor"])
     prepare_dataset(
         _recordings(folder),
         corpus_root=folder,

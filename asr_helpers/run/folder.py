@@ -59,7 +59,8 @@ class Run:
 
         Raises:
             MissingArtifact: It does not exist; the text names the notebook that makes it.
-            StaleArtifact: It, or what it was made from, has changed since.
+            StaleArtifact: It, or what it was made from, has changed since, or a notebook that had a part in it left no
+                record (the manifest was deleted, the notebook stopped before its end).
         """
         path = self._existing(artifact)
         if artifact not in self.written and artifact not in self.read:
@@ -77,15 +78,15 @@ class Run:
 
     def _require_fresh(self, artifact: str) -> None:
         manifest, maker = Manifest(self.folder), ARTIFACTS[artifact][1]
-        if maker in manifest.entries:
-            why, number = manifest.other_artifacts(maker, [artifact]), maker
-            if not why:
-                number, why = manifest.outdated(maker, outside=not self.supervised)
-            if why:
-                raise StaleArtifact(
-                    f"{self.name}/{self.path(artifact).name} no longer fits what it was made from ({why}): run "
-                    f"notebook {NOTEBOOKS[number]} and those after it again with run_folder={self.name!r}"
-                )
+        why, number = manifest.other_artifacts(maker, [artifact]), maker
+        if not why:
+            number, why = manifest.outdated(maker, outside=not self.supervised)
+        if why:
+            fault = "no longer fits" if number in manifest.entries else "cannot be compared with"
+            raise StaleArtifact(
+                f"{self.name}/{self.path(artifact).name} {fault} what it was made from ({why}): run "
+                f"notebook {NOTEBOOKS[number]} and those after it again with run_folder={self.name!r}"
+            )
         self.read[artifact] = manifest.artifact(artifact)
 
     def write_table(self, artifact: str, table: pd.DataFrame) -> None:

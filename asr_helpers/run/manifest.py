@@ -124,7 +124,7 @@ class Manifest:
 
     def other_artifacts(self, number: str, names: Iterable[str] | None = None) -> str:
         """Which artifacts that a notebook wrote are not as it wrote them; all of them, or those named."""
-        written, said = self.entries[number]["artifacts"], []
+        written, said = self.entries.get(number, {}).get("artifacts", {}), []
         for name in ARTIFACTS if names is None else names:
             file = ARTIFACTS[name][0]
             if file in written and (now := self.artifact(name)) != written[file]:
@@ -134,6 +134,8 @@ class Manifest:
     def outdated(self, number: str, *, outside: bool) -> tuple[str, str]:
         """The first notebook, of this one and those before it, that read something else than there is now, and what.
 
+        One that left no record may have read anything.
+
         Args:
             number: ``"01"`` to ``"05"``.
             outside: Whether the corpus, checkpoints and texts count.
@@ -141,8 +143,10 @@ class Manifest:
         chain = [number]
         for one in chain:
             makers = [ARTIFACTS[artifact][1] for artifact in self.entries.get(one, {}).get("reads", {})]
-            chain += [maker for maker in makers if maker in self.entries and maker not in chain]
+            chain += [maker for maker in makers if maker not in chain]
         for one in sorted(chain):
+            if one not in self.entries:
+                return one, f"{MANIFEST} has no record of notebook {NOTEBOOKS[one]}"
             why = [self.other_sources(one, gone=False)] if outside else []
             if why := ", ".join(filter(None, [*why, self.other_reads(one)])):
                 return one, why

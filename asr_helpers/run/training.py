@@ -28,9 +28,9 @@ from asr_helpers.training.processes import processes_here, rank, world_size
 from asr_helpers.training.trainer import CTCTrainer
 from asr_helpers.wording import visible
 
-from .folder import MissingArtifact, Run
+from .folder import Run
 from .launch import run_processes
-from .places import NOTEBOOKS, resolve, source
+from .places import resolve, source
 
 __all__ = ["TrainingInProcesses", "TrainingRun", "read_result", "start_training"]
 
@@ -54,7 +54,7 @@ def start_training(run: Run, parameters: Mapping[str, Any]) -> TrainingRun:
         A training in this process, or, with ``processes`` above 1, in processes that it starts.
 
     Raises:
-        MissingArtifact: Notebook 02 or 03 has not run.
+        MissingArtifact, StaleArtifact: Notebook 02 or 03 has not run, or what it made no longer fits.
         FileNotFoundError: There is no prepared dataset at ``stream_from``.
         ValueError: A parameter makes no sense, or a stream comes without ``max_steps``.
     """
@@ -176,12 +176,6 @@ class TrainingRun:
         A stream cannot be asked for its shortest and its longest clip: it has to be prepared within the limits
         between which notebook 03 kept the run's own utterances.
         """
-        if "03" not in self.run.manifest:
-            raise MissingArtifact(
-                f"{self.run.name}/manifest.json does not say within which min_seconds and max_seconds utterances are "
-                f"kept, and a stream cannot be asked: run notebook {NOTEBOOKS['03']} with "
-                f"run_folder={self.run.name!r} first"
-            )
         kept = self.run.manifest["03"]["parameters"]
         place = self.setup.stream_from
         return stream_prepared(

@@ -91,6 +91,7 @@ def test_train_refuses_it(prepared, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     run = open_run(tmp_path / "run")
     swapped(Wav2Vec2Processor.from_pretrained(run.path("processor"), trust_remote_code=False), run.path("processor"))
+    run.record("02", parameters={}, artifacts=["processor"])
     with pytest.raises(DatasetMisfit, match="2 tokens have other ids"):
         start_training(run, {**given, "max_steps": 1})
     assert not run.path("checkpoints").exists()

@@ -12,6 +12,7 @@ from asr_helpers.decoding.recogniser import read_normaliser
 from asr_helpers.run import fingerprints, places
 from asr_helpers.run.fingerprints import fingerprint
 from asr_helpers.run.folder import MissingArtifact, StaleArtifact, open_run, parameters_of, read_lines
+from asr_helpers.run.manifest import Manifest
 from asr_helpers.run.places import source
 from asr_helpers.text.normaliser import Normaliser
 
@@ -24,6 +25,12 @@ def test_a_missing_artifact_names_the_notebook_that_makes_it(tmp_path):
         run.need("utterances")
     run.write_table("utterances", UTTERANCES)
     pd.testing.assert_frame_equal(pd.read_parquet(run.need("utterances")), UTTERANCES)
+
+
+def test_what_left_no_record_is_no_artifact_yet(tmp_path):
+    open_run(tmp_path / "run").write_table("utterances", UTTERANCES)
+    with pytest.raises(StaleArtifact, match=r"no record of notebook 01_data_inspection\): run notebook 01_data_insp"):
+        open_run(tmp_path / "run").need("utterances")
 
 
 class Saved:
@@ -49,7 +56,8 @@ def test_a_model_that_cannot_be_written_leaves_the_one_of_before(tmp_path):
 
 def test_a_model_that_a_killed_write_moved_aside_is_found(tmp_path):
     run = open_run(tmp_path / "run")
-    (run.folder / ".model.old").mkdir()
+    run.write_model(Saved("model"), Saved("vocab"))
+    run.path("model").rename(run.folder / ".model.old")
     assert run.need("model").is_dir()
 
 
@@ -141,6 +149,13 @@ STALE = {
         lambda run: run.path("left_out").write_bytes(b"PAR1"),
         r"left_out.parquet is not as it was written\): run notebook 03_preprocessing",
     ),
+    "03 left no record": (
+        lambda run: Manifest(run.folder).forget("03"),
+        r"run/left_out.parquet cannot be compared with what it was made from \(manifest.json has no record of notebook "
+        r"03_preprocessing\): run notebook 03_preprocessing and those after it again with run_folder=",
+    ),
+    "01 left no record": (lambda run: Manifest(run.folder).forget("01"), r"no record .*\): run notebook 01_data_insp"),
+    "the manifest was deleted": (lambda run: (run.folder / "manifest.json").unlink(), r"\): run notebook 03_prepro"),
     "03 was stopped before its end": (
         lambda run: open_run(run.folder).write_table("left_out", pd.DataFrame({"n": [5]})),
         r"left_out.parquet is not as it was written\): run notebook 03",
@@ -176,6 +191,7 @@ def test_a_notebook_may_ask_for_what_it_has_just_written(by_hand):
 def test_a_damaged_json_artifact_names_its_notebook(tmp_path):
     run = open_run(tmp_path / "run")
     run.path("corpus").write_text("{")
+    run.record("01", parameters={}, artifacts=["corpus"])
     with pytest.raises(StaleArtifact, match=r"corpus\.json is damaged .* run notebook 01_data_inspection again"):
         run.read_json("corpus")
 

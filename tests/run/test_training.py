@@ -1,6 +1,5 @@
 """One road to a training: its defaults, who starts processes, what it leaves, streams."""
 
-import json
 import math
 import shutil
 from dataclasses import asdict, fields
@@ -17,7 +16,8 @@ from asr_helpers.__main__ import main
 from asr_helpers.dataset.reading import load_prepared
 from asr_helpers.model.loading import load_trained
 from asr_helpers.run.fingerprints import fingerprint
-from asr_helpers.run.folder import MissingArtifact, open_run
+from asr_helpers.run.folder import StaleArtifact, open_run
+from asr_helpers.run.manifest import Manifest
 from asr_helpers.run.parameters import declared_parameters
 from asr_helpers.run.places import NOTEBOOKS, repository
 from asr_helpers.run.training import TrainingInProcesses, TrainingRun, read_result, start_training
@@ -260,8 +260,8 @@ def test_a_stream_says_what_it_needs(fresh):
         started(parameters, stream_buffer=0)
     with pytest.raises(FileNotFoundError, match="nowhere holds no prepared split 'train'"):
         started(parameters, stream_from=f"{folder}/nowhere")
-    Path(folder, "manifest.json").write_text(json.dumps({}))
-    with pytest.raises(MissingArtifact, match=r"min_seconds.*run notebook 03_preprocessing"):
+    Manifest(Path(folder)).forget("03")  # which says within which lengths utterances are kept
+    with pytest.raises(StaleArtifact, match=r"no record of notebook 03_preprocessing\): run notebook 03_preprocessing"):
         started(parameters)
 
 
