@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 OLD := .venv-lowest
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lowest lint notebooks starter clean
+.PHONY: run test lowest lint notebooks picture starter clean
 
 # 01 to 05 on the sample corpus; ends with WER and CER and where the results lie.
 run: $(INSTALLED)
@@ -37,6 +37,13 @@ lint: $(INSTALLED)
 notebooks: $(INSTALLED)
 	$(BIN)/python -m asr_helpers run params/sample.yaml --from 01
 	$(BIN)/python scripts/clean_notebooks.py runs/sample/notebooks notebooks
+
+# README's picture, from the report of the sample run.
+picture: $(INSTALLED)
+	@mkdir -p build
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1100,800 \
+	  --screenshot=build/report.png "file://$(CURDIR)/runs/sample/report.html"
+	$(BIN)/python -c "from PIL import Image; Image.open('build/report.png').save('docs/report.webp', lossless=True)"
 
 # The starter checkpoint from nothing: hours on two CPU cores (see models/starter/README.md).
 starter: $(INSTALLED)

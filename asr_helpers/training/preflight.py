@@ -244,7 +244,7 @@ def _idle(trainer: CTCTrainer) -> Iterator[Check]:
     """GPUs that this training leaves alone: one process computes on one."""
     gpus = torch.cuda.device_count() if trainer.args.device.type == "cuda" else 0
     if gpus > 1 and trainer.args.world_size == 1:
-        advice = f"all of them at once: processes={gpus} (torchrun --nproc_per_node={gpus} does the same, see README)"
+        advice = f"all of them at once: processes={gpus} (torchrun --nproc_per_node={gpus} does the same)"
         yield Check("GPUs", f"1 of {gpus}", advice)
 
 
