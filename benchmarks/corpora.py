@@ -96,18 +96,28 @@ def sample_corpus() -> Corpus:
     )
 
 
-def noise_corpus(size: str, folder: Path) -> Corpus:
-    """Noise of 4 to 8 s with random letters, and a checkpoint of random weights: enough to measure speed."""
+def noise_corpus(
+    size: str, folder: Path, *, clips: int | None = None, limits: tuple[float, float] | None = None
+) -> Corpus:
+    """Noise of 4 to 8 s with random letters, and a checkpoint of random weights: enough to measure speed.
+
+    Args:
+        size: One of ``SIZES``.
+        folder: Where it is made.
+        clips: To train on; by default ``CLIPS``.
+        limits: Seconds between which they last; by default ``SHORTEST`` and ``LONGEST``.
+    """
+    clips, (shortest, longest) = clips or CLIPS, limits or (SHORTEST, LONGEST)
     processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter", trust_remote_code=False)
     rng = np.random.default_rng(SEED)
     letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
     rows = []
-    for number in range(CLIPS + CLIPS // 3):
-        seconds = float(rng.uniform(SHORTEST, LONGEST))
+    for number in range(clips + clips // 3):
+        seconds = float(rng.uniform(shortest, longest))
         noise = (rng.normal(0, 0.05, int(seconds * SAMPLING_RATE)) * 32768).clip(-32768, 32767).astype(np.int16)
         soundfile.write(folder / f"{number}.wav", noise, SAMPLING_RATE)
         text = " ".join("".join(rng.choice(letters, 5)) for _ in range(int(seconds * 2)))
-        split = "train" if number < CLIPS else ("validation", "test")[number % 2]
+        split = "train" if number < clips else ("validation", "test")[number % 2]
         rows.append({"id": str(number), "audio": f"{number}.wav", "text": text, "speaker": "", "seconds": seconds})
         rows[-1]["split"] = split
     torch.manual_seed(SEED)

@@ -28,6 +28,7 @@ __all__ = [
     "median",
     "padding_share",
     "timed",
+    "wait",
     "write_results",
 ]
 

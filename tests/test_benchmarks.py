@@ -7,6 +7,7 @@ from itertools import pairwise
 import bench_tables
 import convergence
 import corpora
+import frozen
 import ladder
 import measuring
 import numpy as np
@@ -168,3 +169,17 @@ def test_convergence_reads_both_at_the_same_numbers_of_examples(small, monkeypat
         assert all(r["wer"] >= 0 and 0 <= r["blank_share"] <= 1 for r in run)
     assert readings["original"][0]["learning_rate"] < 1e-6  # in the long warmup
     assert (small / "convergence.png").stat().st_size > 10_000
+
+
+def test_frozen_layers_are_compared_with_the_whole_model(small, monkeypatch, capsys):
+    out = small / "frozen.json"
+    given = ("--size", "tiny", "--clips", "8", "--rounds", "1", "--out", str(out))
+    monkeypatch.setattr(sys, "argv", ["frozen.py", *given])
+    frozen.main()
+    (row,) = json.loads(out.read_text())["frozen"]
+    assert row["top"] == row["frozen_layers"] == 1
+    for way, share in row["ratio"].items():
+        assert share == row["seconds"]["stored"][0] / row["seconds"][way][0]
+    assert row["bytes_an_hour"]["fp32"] == 32 * 4 * 50 * 3600  # values, bytes, frames a second
+    assert row["stored_differs"]["fp32"] < 1e-5 < row["stored_differs"]["bf16"] < 0.02
+    assert "| 1 |" in capsys.readouterr().out

@@ -40,8 +40,11 @@ CORPORA = {
     "single words, as short as can be, all of one length": (
         different(14, letters=(4, 4), words=(1, 1)), {"letter": 0.0575}, 3, "no interval",
     ),
-    "sentences within sentences": (
-        NESTED, {"language_model": "train"}, 3, "of 11 lines left out of the language model&#39;s text, since",
+    "sentences within sentences, heard by a frozen layer once": (
+        NESTED,
+        {"language_model": "train", "frozen_layers": 1, "frozen_format": "int8"},
+        3,
+        "of 11 lines left out of the language model&#39;s text, since",
     ),
     "ten sentences, five readings, two speakers, of whom nothing is recognised": (
         different(10) * 5,

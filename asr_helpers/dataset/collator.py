@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.model.families import STORED
 
 __all__ = ["IGNORED", "Collator"]
 
@@ -34,12 +35,14 @@ class Collator:
         padding_value: What follows the end of a clip.
         features: Makes features of samples where the model hears no samples (``SeamlessM4TFeatureExtractor``).
         keep: Columns to hand on as plain lists, for those who read predictions back (``("id",)``).
+        stored: Row to what the frozen part of the model made of it, (frames, width) float32; None: nothing is frozen.
     """
 
     do_normalize: bool = True
     padding_value: float = 0.0
     features: Any = None
     keep: tuple[str, ...] = ()
+    stored: Callable[[Mapping[str, Any]], np.ndarray] | None = None
 
     @classmethod
     def of(cls, processor: Any, *, keep: Sequence[str] = ()) -> Collator:
@@ -56,7 +59,8 @@ class Collator:
             rows: Each with ``audio`` (samples,) int16 and, for training, ``labels`` (symbols,).
 
         Returns:
-            ``input_values`` (batch, samples) float32, or ``input_features`` (batch, frames, width) float32;
+            ``input_values`` (batch, samples) float32, or ``input_features`` or ``hidden_states`` (batch, frames,
+            width) float32;
             ``attention_mask`` (batch, samples or frames) int32, 1 on what is real; where the rows have them
             ``labels`` (batch, symbols) int64, -100 past a label's end; and the columns of
             ``keep``.
@@ -72,7 +76,10 @@ class Collator:
                 raise ValueError(
                     f"utterance {row.get('id', '')!r} has audio of shape {clip.shape}; expected (samples,)"
                 )
-        batch = self._features(clips) if self.features else self._samples(clips)
+        if self.stored:
+            batch = _frames([self.stored(row) for row in rows])
+        else:
+            batch = self._features(clips) if self.features else self._samples(clips)
         if "labels" in rows[0]:
             batch["labels"] = _pad_labels([row["labels"] for row in rows])
         return batch | {name: [row[name] for row in rows] for name in self.keep}
@@ -82,8 +89,7 @@ class Collator:
         values = np.full((len(clips), lengths.max()), self.padding_value, dtype=np.float32)
         for out, clip in zip(values, clips, strict=True):
             self._fill(out[: clip.size], clip)
-        mask = np.arange(lengths.max()) < lengths[:, None]
-        return {"input_values": torch.from_numpy(values), "attention_mask": torch.from_numpy(mask.astype(np.int32))}
+        return {"input_values": torch.from_numpy(values), "attention_mask": _mask(lengths)}
 
     def _features(self, clips: Sequence[np.ndarray]) -> dict[str, Any]:
         # One window has no variance, and fewer samples than a window no features: silence makes a frame of them.
@@ -99,6 +105,18 @@ class Collator:
         if self.do_normalize:
             out -= out.mean(dtype=np.float64)
             out *= 1 / np.sqrt(np.dot(out, out) / out.size + TINY)
+
+
+def _frames(clips: Sequence[np.ndarray]) -> dict[str, Any]:
+    lengths = np.array([len(clip) for clip in clips])
+    values = np.zeros((len(clips), lengths.max(), clips[0].shape[1]), dtype=np.float32)
+    for out, clip in zip(values, clips, strict=True):
+        out[: len(clip)] = clip
+    return {STORED: torch.from_numpy(values), "attention_mask": _mask(lengths)}
+
+
+def _mask(lengths: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]).astype(np.int32))
 
 
 def _pad_labels(labels: Sequence[Sequence[int]]) -> torch.Tensor:

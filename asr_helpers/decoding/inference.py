@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr_helpers.audio.reading import SAMPLING_RATE
-from asr_helpers.model.families import inputs_of
-from asr_helpers.model.frames import output_frames
+from asr_helpers.model.families import Layers, inputs_of
+from asr_helpers.model.frames import conv_layers, output_frames
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["log_probs_of"]
+__all__ = ["frames_of", "log_probs_of"]
 
+Compute = Callable[[dict[str, "torch.Tensor"]], "torch.Tensor"]
 Collate = Callable[[list[Mapping[str, Any]]], "Mapping[str, torch.Tensor]"]
 
 WINDOW = 128  # utterances that are sorted by length together; bounds what is held in memory
@@ -47,14 +48,49 @@ def log_probs_of(
     Yields:
         ``(frames, vocabulary)`` float32, natural logarithms, each row summing to 1 in probability.
     """
+    place = device or next(model.parameters()).device
+    model.to(place).eval()
+
+    def compute(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return model(**inputs).logits.float().log_softmax(-1)
+
+    layers = conv_layers(model)
+    budget = {"batch_seconds": batch_seconds, "window": window}
+    yield from frames_of(compute, utterances, collate=collate, layers=layers, device=place, **budget)
+
+
+def frames_of(
+    compute: Compute,
+    utterances: Iterable[Mapping[str, Any]],
+    *,
+    collate: Collate,
+    layers: Layers,
+    device: str | torch.device,
+    batch_seconds: float = 80.0,
+    window: int = WINDOW,
+) -> Iterator[np.ndarray]:
+    """Yield what ``compute`` makes of the frames of each utterance, in the order given; batched as `log_probs_of` says.
+
+    Args:
+        compute: What a model is called with, on ``device``, to (batch, frames, values).
+        utterances: As in `log_probs_of`.
+        collate: As in `log_probs_of`.
+        layers: (kernel, stride) of the layers that make frames of samples, as many as ``compute`` gives.
+        device: Where to compute.
+        batch_seconds: As in `log_probs_of`.
+        window: As in `log_probs_of`.
+
+    Yields:
+        ``(frames, values)`` float32.
+    """
     from asr_helpers.dataset.reading import Utterances  # only here: it brings torch along
 
-    model.to(device or next(model.parameters()).device).eval()
     rows = iter(Utterances.of(utterances))
     while held := list(islice(rows, window)):
         results: dict[int, np.ndarray] = {}
         for batch in _batches([len(row["audio"]) for row in held], batch_seconds):
-            results.update(zip(batch, _run(model, collate, [held[i] for i in batch]), strict=True))
+            found = _run(compute, collate, layers, device, [held[i] for i in batch])
+            results.update(zip(batch, found, strict=True))
         yield from (results[i] for i in range(len(held)))
 
 
@@ -69,14 +105,14 @@ def _batches(samples: Sequence[int], batch_seconds: float) -> Iterator[list[int]
     yield batch
 
 
-def _run(model: torch.nn.Module, collate: Collate, rows: list[Mapping[str, Any]]) -> list[np.ndarray]:
-    """Log-probabilities of one padded batch, each cut to the frames that its own samples give."""
+def _run(
+    compute: Compute, collate: Collate, layers: Layers, device: str | torch.device, rows: list[Mapping[str, Any]]
+) -> list[np.ndarray]:
+    """What is computed of one padded batch, each row cut to the frames that its own samples give."""
     import torch
 
-    device = next(model.parameters()).device
     inputs = {name: value.to(device) for name, value in inputs_of(collate(rows)).items()}
     with torch.inference_mode():
-        logits = model(**inputs).logits
-        log_probs = logits.float().log_softmax(-1).cpu().numpy()
-    frames = output_frames(model, np.array([len(row["audio"]) for row in rows])).tolist()
-    return [row[: int(n)].copy() for row, n in zip(log_probs, frames, strict=True)]
+        values = compute(inputs).float().cpu().numpy()
+    frames = output_frames(layers, np.array([len(row["audio"]) for row in rows])).tolist()
+    return [row[: int(n)].copy() for row, n in zip(values, frames, strict=True)]

@@ -29,7 +29,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .families import Layers, family_of
-from .frames import model_layers, output_frames
+from .frames import encoder_layers, model_layers, output_frames
 
 __all__ = ["MaskedGroupNorm", "is_exact", "make_exact"]
 
@@ -192,19 +192,19 @@ def _listeners(base: PreTrainedModel) -> Iterator[tuple[nn.Module, Layers]]:
     config = base.config
     if (first := _first_convolution(base)) is not None:
         yield first, ()
-    shrinking = model_layers(config)
-    adapters = config.num_adapter_layers if getattr(config, "add_adapter", False) else 0
+    shrinking, below = model_layers(config), len(encoder_layers(config))
     for name, listener in _convolutions(base):
         within = ADAPTER.match(name)
-        yield listener, shrinking[: len(shrinking) - adapters + (int(within[1]) if within else 0)]
+        yield listener, shrinking[: below + (int(within[1]) if within else 0)]
 
 
 def _hand_out_lengths(base: PreTrainedModel, args: tuple, kwargs: dict[str, Any]) -> None:
     """Tell the layers that need it how long each clip of a batch is (hook; ``base`` may be a replica)."""
     mask = kwargs.get("attention_mask", args[1] if len(args) > 1 else None)
     lengths = None if mask is None else mask.sum(-1)
+    heard = len(encoder_layers(base.config)) if getattr(base, "given_frames", False) else 0
     for layer, passed in _listeners(base):
-        layer.frames = None if lengths is None else output_frames(passed, lengths)
+        layer.frames = None if lengths is None else output_frames(passed[heard:], lengths)
 
 
 def _forget_lengths(base: PreTrainedModel, args: tuple, output: Any) -> None:

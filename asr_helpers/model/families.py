@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FAMILIES", "HEAD", "INPUTS", "Family", "family_of", "inputs_of"]
+__all__ = ["FAMILIES", "HEAD", "INPUTS", "STORED", "Family", "family_of", "inputs_of"]
 
 HEAD = "lm_head."  # where every family's CTC output layer lies; everything else is "the encoder"
 
-INPUTS = ("input_values", "input_features", "attention_mask")  # what models take; their first two axes: (batch, time)
+STORED = "hidden_states"  # what a model with frozen layers takes in place of a recording (model.frozen)
+
+INPUTS = ("input_values", "input_features", STORED, "attention_mask")  # what models take; first two axes: (batch, time)
 
 MEL_BINS, MEL_WINDOW, MEL_HOP = 80, 400, 160  # samples; fixed in SeamlessM4TFeatureExtractor
 
@@ -45,6 +47,8 @@ class Family:
         feature_extractor: Class of transformers that makes the input.
         processor: Class of transformers that joins it to a tokenizer.
         attention: The only way in which its attention is written; empty: it may be chosen.
+        projection_gives_input: Whether ``feature_projection`` gives, beside its output, what it normalised.
+        norm_last: Whether the encoder's norm stands behind the layers whatever ``do_stable_layer_norm`` says.
     """
 
     name: str
@@ -52,15 +56,17 @@ class Family:
     feature_extractor: str = "Wav2Vec2FeatureExtractor"
     processor: str = "Wav2Vec2Processor"
     attention: str = ""
+    projection_gives_input: bool = True
+    norm_last: bool = False
 
 
 FAMILIES: Mapping[str, Family] = {
     "wav2vec2": Family("wav2vec2 (XLS-R, MMS, Omnilingual)"),
-    "hubert": Family("HuBERT"),
+    "hubert": Family("HuBERT", projection_gives_input=False),
     "wavlm": Family("WavLM", attention="eager"),
     "data2vec-audio": Family("Data2Vec-audio"),
     "unispeech-sat": Family("UniSpeech-SAT"),
-    "wav2vec2-conformer": Family("Wav2Vec2-Conformer"),
+    "wav2vec2-conformer": Family("Wav2Vec2-Conformer", norm_last=True),
     "wav2vec2-bert": Family("w2v-BERT 2.0", _log_mel, "SeamlessM4TFeatureExtractor", "Wav2Vec2BertProcessor"),
 }
 

@@ -14,6 +14,7 @@ from .families import Layers, family_of
 __all__ = [
     "conv_layers",
     "ctc_frames_needed",
+    "encoder_layers",
     "frame_seconds",
     "hop",
     "model_layers",
@@ -53,11 +54,16 @@ def conv_layers(source: Any) -> Layers:
 
 def model_layers(config: Any) -> Layers:
     """Name those of :func:`conv_layers` that are the model's own: without what the collator computes."""
-    layers = list(zip(getattr(config, "conv_kernel", ()), getattr(config, "conv_stride", ()), strict=True))
+    layers = list(encoder_layers(config))
     if getattr(config, "add_adapter", False):
         kernel = config.adapter_kernel_size - 2  # a padding of 1 on both sides
         layers += [(kernel, config.adapter_stride)] * config.num_adapter_layers
     return _whole(layers)
+
+
+def encoder_layers(config: Any) -> Layers:
+    """Name those of :func:`model_layers` that come before the transformer: without the adapter's."""
+    return _whole(zip(getattr(config, "conv_kernel", ()), getattr(config, "conv_stride", ()), strict=True))
 
 
 def _whole(layers: Iterable[Sequence[int]]) -> Layers:

@@ -19,6 +19,7 @@ from transformers.utils import logging
 from .adapters import FILE, load_adapter, rest_all_but_adapter
 from .exact import make_exact
 from .families import HEAD, family_of
+from .frozen import freeze_lowest
 from .hub import has_safe_weights, locate_checkpoint
 from .vocabulary import Alphabet, read_alphabet
 
@@ -41,6 +42,7 @@ def load_for_ctc(
     keep_head: bool = False,
     adapter_language: str = "",
     freeze_feature_encoder: bool = True,
+    frozen_layers: int = 0,
     shortest_frames: int | None = None,
     dropout: float | Mapping[str, float] | None = None,
     spec_augment: Mapping[str, Any] | None = None,
@@ -65,6 +67,8 @@ def load_for_ctc(
             gradient for adapter and head alone. Empty: train the whole model.
         freeze_feature_encoder: No gradient for the convolutions that hear the waveform, as in the original
             paper.
+        frozen_layers: No gradient for the convolutions and this many of the lowest layers either, and their output may
+            stand in for a recording (:func:`asr_helpers.model.frozen.freeze_lowest`). 0: the whole transformer learns.
         shortest_frames: Frames of the shortest clip that will be trained on; masks of SpecAugment are made to
             fit.
         dropout: One probability for all dropouts, or some by name (``{"final_dropout": 0.1}``). None: as
@@ -102,7 +106,10 @@ def load_for_ctc(
         load_adapter(model, folder, adapter_language)
         rest_all_but_adapter(model)
     _rest_unused_mask_vector(model)
-    return make_exact(model).train()
+    make_exact(model)
+    if frozen_layers:
+        freeze_lowest(model, frozen_layers)
+    return model.train()
 
 
 def load_config(checkpoint: str | Path) -> PreTrainedConfig:

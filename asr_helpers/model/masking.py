@@ -31,20 +31,20 @@ def spec_augment(
 
     Source: Park et al. (2019), SpecAugment; Baevski et al. (2020), appendix B, for masks in place of features.
     """
-    body, mode, numpy_state = recogniser.base_model, recogniser.training, np.random.get_state()
+    mode, numpy_state = recogniser.training, np.random.get_state()
     seen: list[np.ndarray] = []
 
     def look(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
         seen.append(given[0][0].float().cpu().numpy().copy())
 
-    hook = body.encoder.register_forward_pre_hook(look)
+    hook = recogniser.base_model.encoder.register_forward_pre_hook(look)
     try:
         with torch.random.fork_rng():
             for training in (False, True):
                 np.random.seed(seed)
                 torch.manual_seed(seed)
                 recogniser.train(training)
-                body(**inputs_of(batch))
+                recogniser(**inputs_of(batch))
     finally:
         hook.remove()
         recogniser.train(mode)

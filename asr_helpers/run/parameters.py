@@ -49,7 +49,7 @@ RANGES = {
     **dict.fromkeys(("warmup", "decay_from", "encoder_frozen", "dropout", "mask_time_prob"), SHARE),
     **dict.fromkeys(("min_seconds", "max_seconds", "workers", "epochs", "micro_seconds", "learning_rate"), COUNT),
     **dict.fromkeys(("encoder_learning_rate", "patience", "batch_seconds", "compare_utterances", "exports"), COUNT),
-    **dict.fromkeys(("worst", "seed", "head_seed"), COUNT),
+    **dict.fromkeys(("worst", "seed", "head_seed", "frozen_layers"), COUNT),
     **dict.fromkeys(("batch_size", "accumulation", "evaluations", "processes", "stream_buffer", "search_trials"), SIZE),
     **dict.fromkeys(("channel", "max_steps"), (-1, math.inf)),
 }
@@ -60,6 +60,7 @@ CHOICES = {
     "language": ("auto", *LANGUAGES),
     "digits": OPTIONS["digits"],
     "on_error": ("stop", "drop"),
+    "frozen_format": ("bf16", "int8", "fp32"),
     "precision": ("auto", "bf16", "fp16", "fp32"),
 }
 

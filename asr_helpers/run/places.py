@@ -25,6 +25,7 @@ ARTIFACTS = {
     "processor": ("processor", "02"),
     "dataset": ("dataset", "03"),
     "left_out": ("left_out.parquet", "03"),
+    "frozen": ("frozen", "04"),
     "checkpoints": ("checkpoints", "04"),
     "model": ("model", "04"),
     "preflight": ("preflight.parquet", "04"),

@@ -13,6 +13,7 @@ import pandas as pd
 from transformers import PreTrainedModel
 
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.dataset.collator import Collator
 from asr_helpers.dataset.fit import require_fit
 from asr_helpers.dataset.reading import Utterances, load_prepared, stream_prepared
 from asr_helpers.model.frames import output_frames
@@ -20,9 +21,16 @@ from asr_helpers.model.hub import publish
 from asr_helpers.model.loading import load_config, load_for_ctc, load_trained
 from asr_helpers.model.processor import load_processor
 from asr_helpers.storage import write_json
-from asr_helpers.training.config import TrainingConfig, TrainingSetup, from_parameters, training_arguments
-from asr_helpers.training.device import choose_attention, training_device
+from asr_helpers.training.config import (
+    TrainingConfig,
+    TrainingSetup,
+    from_parameters,
+    refuse_combinations,
+    training_arguments,
+)
+from asr_helpers.training.device import choose_attention, choose_precision, training_device
 from asr_helpers.training.fitting import TrainingResult, check, train
+from asr_helpers.training.frozen import FrozenPart
 from asr_helpers.training.preflight import preflight_lines
 from asr_helpers.training.processes import processes_here, rank, world_size
 from asr_helpers.training.trainer import CTCTrainer
@@ -56,9 +64,10 @@ def start_training(run: Run, parameters: Mapping[str, Any]) -> TrainingRun:
     Raises:
         MissingArtifact, StaleArtifact: Notebook 02 or 03 has not run, or what it made no longer fits.
         FileNotFoundError: There is no prepared dataset at ``stream_from``.
-        ValueError: A parameter makes no sense, or a stream comes without ``max_steps``.
+        ValueError: A parameter, or two together, make no sense, or a stream comes without ``max_steps``.
     """
     setup, config = from_parameters(TrainingSetup, parameters), from_parameters(TrainingConfig, parameters)
+    refuse_combinations(setup, config)
     if here := processes_here():
         return TrainingRun(run, replace(setup, processes=here), config)
     return (TrainingRun if setup.processes == 1 else TrainingInProcesses)(run, setup, config)
@@ -98,6 +107,7 @@ class TrainingRun:
             keep_head=self.setup.keep_head,
             adapter_language=self.setup.adapter_language,
             freeze_feature_encoder=self.setup.freeze_feature_encoder,
+            frozen_layers=self.setup.frozen_layers,
             shortest_frames=max(1, frames),  # a clip with fewer frames than letters is left out, however short
             dropout=self.setup.dropout,
             spec_augment={"mask_time_prob": self.setup.mask_time_prob},
@@ -105,18 +115,40 @@ class TrainingRun:
         )
 
     @cached_property
+    def collator(self) -> Collator:
+        """Rows to what the training model is called with: with frozen layers, what those give."""
+        collator, setup = Collator.of(self.processor), self.setup
+        if not setup.frozen_layers:
+            return collator
+        part = FrozenPart(
+            model=self.model,
+            layers=setup.frozen_layers,
+            collate=collator,
+            folder=self.run.path("frozen"),
+            kind=setup.frozen_format,
+            splits={"train": self.utterances, "validation": self.validation},
+            precision=choose_precision(training_device(), self.config.precision),
+            checkpoint=load_config(source(setup.checkpoint)).to_diff_dict(),
+        )
+        return replace(collator, stored=part)
+
+    @cached_property
     def trainer(self) -> CTCTrainer:
         """The trainer; from here on the model lies on the device that trains."""
         folder = self.run.path("checkpoints")
-        return CTCTrainer(
+        trainer = CTCTrainer(
             self.model,
             training_arguments(self.config, folder, utterances=self.utterances.length),
             config=self.config,
             processing_class=self.processor,
             train_dataset=self.utterances,
             eval_dataset=self.validation,
+            data_collator=self.collator,
             tensorboard=self.run.path("tensorboard"),
         )
+        if self.setup.frozen_layers:
+            trainer.recipe |= {name: getattr(self.setup, name) for name in ("frozen_layers", "frozen_format")}
+        return trainer
 
     @cached_property
     def _checks(self) -> pd.DataFrame:

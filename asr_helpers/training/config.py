@@ -15,11 +15,21 @@ from .device import choose_precision, training_device
 from .optimisation import Schedule
 from .processes import world_size
 
-__all__ = ["TrainingConfig", "TrainingSetup", "from_parameters", "training_arguments"]
+__all__ = [
+    "NOT_STORED",
+    "TrainingConfig",
+    "TrainingSetup",
+    "from_parameters",
+    "refuse_combinations",
+    "training_arguments",
+]
 
 Chosen = TypeVar("Chosen")
 
 GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU needs its cores itself
+
+# Parameters under which the frozen part would not give the same in every epoch, and why.
+NOT_STORED = {"stream_from": "what the frozen layers make of a stream is not stored"}
 
 # What may differ between a run and its continuation: how steps are computed, not which they are.
 FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every", "push_to_hub"}
@@ -131,6 +141,9 @@ class TrainingSetup:
         keep_head: The letters that a fine-tuned checkpoint's head knows keep their weights; only others are new.
         adapter_language: Language whose adapter of an MMS checkpoint is the start; it and the head learn alone.
         freeze_feature_encoder: The convolutions keep what they learnt in pretraining.
+        frozen_layers: Lowest layers of the transformer that stay as they are, the convolutions too: their output is
+            computed once and stored. 0: the whole transformer learns.
+        frozen_format: How it is stored: ``"bf16"``, ``"int8"`` (half as many bytes) or ``"fp32"`` (twice as many).
         dropout: One probability for all dropouts of the encoder.
         mask_time_prob: SpecAugment's share of frames that start a masked span.
         stream_from: Prepared dataset (folder or URL) whose training split is streamed; empty: the run's own is read.
@@ -144,6 +157,8 @@ class TrainingSetup:
     keep_head: bool = False
     adapter_language: str = ""
     freeze_feature_encoder: bool = True
+    frozen_layers: int = 0
+    frozen_format: str = "bf16"
     dropout: float = 0.0
     mask_time_prob: float = 0.05
     stream_from: str = ""
@@ -154,6 +169,18 @@ class TrainingSetup:
     def __post_init__(self) -> None:
         if self.stream_buffer < 1:
             raise ValueError(f"stream_buffer is {self.stream_buffer}; use 1 (hardly any shuffling) or more")
+
+
+def refuse_combinations(setup: TrainingSetup, config: TrainingConfig) -> None:
+    """Stop where one parameter takes away what another needs.
+
+    Raises:
+        ValueError: Names both, and why.
+    """
+    given = {**asdict(setup), **asdict(config)}
+    for name, why in NOT_STORED.items():
+        if setup.frozen_layers and given[name]:
+            raise ValueError(f"frozen_layers and {name} do not go together ({why}): leave one of them out")
 
 
 def from_parameters(kind: type[Chosen], parameters: Mapping[str, Any]) -> Chosen:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .checkpoints import clear
+from .frozen import store_frozen
 from .log import read_log
 from .preflight import preflight, require_no_errors
 from .trainer import CTCTrainer
@@ -104,9 +105,11 @@ def train(trainer: CTCTrainer, checks: pd.DataFrame) -> TrainingResult:
     Raises:
         ValueError: The preflight found an error; every one is named with its fix.
         CheckpointError: A checkpoint cannot be written, or the present ones belong to another recipe.
+        OSError: The disk has no room for the output of the frozen layers.
         FloatingPointError: A loss is not finite; the utterances are named.
         MemoryError: Not even one utterance fits into memory.
     """
     require_no_errors(checks)
+    store_frozen(trainer)
     trainer.train(resume_from_checkpoint=True)
     return TrainingResult.of(trainer, checks)

@@ -18,7 +18,8 @@ from asr_helpers.model.frames import ctc_frames_needed, output_frames
 from asr_helpers.wording import counted, duration, listed, size
 
 from .device import has_fast_bf16
-from .rehearsal import accumulation_gap, rehearse, wer_before_training
+from .frozen import frozen_part_of
+from .rehearsal import MOMENTS, accumulation_gap, rehearse, wer_before_training
 
 if TYPE_CHECKING:
     from .trainer import CTCTrainer
@@ -36,7 +37,6 @@ FEW_UTTERANCES = 10  # of validation; an interval over 10 is some 20 points of W
 TIGHT = 0.9  # share of the free memory
 UNKNOWN = 0.001  # share of the labels
 READS = 0.7  # a WER below this before training is no accident
-STATE = 3  # weights and AdamW's two moments, in sizes of the weights
 GAP = 1e-3  # relative difference of two gradients that fp32 rounding cannot explain
 
 
@@ -268,9 +268,15 @@ def _cost(trainer: CTCTrainer) -> Iterator[Check]:
     config = trainer.config
     steps = config.steps(trainer.train_dataset.length)
     cost = rehearse(trainer)
-    total = steps * cost.step_seconds + config.evaluations * cost.validation_seconds
-    said = f"{duration(total)} ({cost.step_seconds:.2f} s a step, {cost.validation_seconds:.1f} s a validation)"
-    yield Check("expected time", said)
+    storing, stored = 0.0, 0
+    if part := frozen_part_of(trainer):
+        storing, stored = part.cost(trainer.args.world_size)
+        said = f"{part.layers} of {len(trainer.model.base_model.encoder.layers)} layers, as {part.kind}: "
+        yield Check("frozen layers", said + (f"{size(stored)} to store" if stored else "all is stored"))
+    total = storing + steps * cost.step_seconds + config.evaluations * cost.validation_seconds
+    said = f"{duration(storing)} to store the output of the frozen layers, " if stored else ""
+    said += f"{cost.step_seconds:.2f} s a step, {cost.validation_seconds:.1f} s a validation"
+    yield Check("expected time", f"{duration(total)} ({said})")
 
     said = f"{size(cost.memory)} of {size(cost.free)} free, with {cost.longest_audio:.0f} s of padded audio at once"
     half = f"tight: micro_seconds={cost.longest_audio / 2:.0f} would halve it"
@@ -279,9 +285,13 @@ def _cost(trainer: CTCTrainer) -> Iterator[Check]:
         advice = f"a batch did not fit; it is computed in up to {2**cost.halvings} times as many pieces"
     yield Check("peak memory", said, advice)
 
-    weights = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
-    needed = STATE * weights * (config.checkpoints + 1)
+    parameters = list(trainer.model.parameters())
+    weights = sum(p.numel() * p.element_size() for p in parameters)
+    moments = MOMENTS * sum(p.numel() for p in parameters if p.requires_grad)
+    needed = (weights + moments) * (config.checkpoints + 1) + stored
     free = psutil.disk_usage(trainer.args.output_dir).free
-    said = f"{size(needed)} for {config.checkpoints} checkpoints and one being written, {size(free)} free"
+    said = f"{size(needed)} for {config.checkpoints} checkpoints and one being written"
+    said += " and the frozen layers' output" if stored else ""
+    said += f", {size(free)} free"
     fix = f"free some space for {trainer.args.output_dir}, or choose a run folder elsewhere"
     yield Check("disk", said, fix if needed > free else "", ERROR)
