@@ -137,9 +137,11 @@ def _percent(value: float, low: float | None, high: float | None) -> str:
 
 def picture(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
     """CER over minutes of training speech, one panel a corpus, one line a checkpoint and way of reading."""
-    figure, axes = plt.subplots(1, len(KINDS), figsize=(12, 3.8), layout="constrained", sharey=True)
+    kinds = [kind for kind in KINDS if any(cell["kind"] == kind for cell in cells)]
+    size = (4 * len(kinds), 3.8)
+    figure, axes = plt.subplots(1, len(kinds), figsize=size, layout="constrained", sharey=True, squeeze=False)
     names = list(dict.fromkeys(cell["name"] for cell in cells))
-    for ax, kind in zip(axes, KINDS, strict=True):
+    for ax, kind in zip(axes[0], kinds, strict=True):
         for colour, name in zip(COLOURS, names, strict=False):
             own = sorted(
                 (cell for cell in cells if (cell["kind"], cell["name"]) == (kind, name)),
@@ -150,8 +152,9 @@ def picture(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
                 minutes = [cell["training minutes"] for cell in points]
                 rates = [100 * cell["scores"][read]["character"][0] for cell in points]
                 ax.plot(minutes, rates, style, color=colour, markersize=4, label=f"{name}, {read}")
-        finish(ax, kind, "minutes of training speech", "CER on the test split (%)" if ax is axes[0] else "")
-    axes[0].legend(fontsize=8)
+        finish(ax, kind, "minutes of training speech", "CER on the test split (%)" if ax is axes[0, 0] else "")
+    axes[0, 0].set_ylim(bottom=0)
+    axes[0, 0].legend(fontsize=8)
     figure.savefig(path, dpi=110)
 
 
