@@ -18,6 +18,7 @@ CONFIG = TrainingConfig(
     epochs=2, batch_size=8, learning_rate=3e-3, precision="fp32", log_every=1, evaluations=6
 )  # 6 steps, with a checkpoint after each
 BRIEF = replace(CONFIG, epochs=1, evaluations=1, max_grad_norm=1e9)  # 3 steps, gradients as they come
+CONFIG = replace(CONFIG, augmentation=0.5, speed_change=0.1)
 TRAIN, VALIDATION = tiny_rows(21), tiny_rows(7, seed=1)  # 21 = 8 + 8 + 5: the last step is a small one
 
 

@@ -17,7 +17,16 @@ from asr_helpers.training import checkpoints
 from asr_helpers.training.config import TrainingConfig, training_arguments
 from asr_helpers.training.trainer import CTCTrainer
 
-CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=3e-3, precision="fp32", log_every=1, evaluations=6)
+CONFIG = TrainingConfig(
+    epochs=2,
+    batch_size=8,
+    learning_rate=3e-3,
+    precision="fp32",
+    log_every=1,
+    evaluations=6,
+    augmentation=0.5,
+    speed_change=0.1,
+)
 TRAIN, VALIDATION = tiny_rows(21), tiny_rows(7, seed=1)
 
 

@@ -46,7 +46,8 @@ LARGEST = 2**32 - 1  # the largest seed that NumPy takes, and more than anything
 # parameter → least and largest value; where the least is 0 and the parameter a rate, 0 switches something off
 RANGES = {
     **dict.fromkeys(("validation_share", "test_share"), SPLIT),  # never 0: the one chooses, the other measures
-    **dict.fromkeys(("warmup", "decay_from", "encoder_frozen", "dropout", "mask_time_prob"), SHARE),
+    **dict.fromkeys(("warmup", "decay_from", "encoder_frozen", "dropout", "mask_time_prob", "augmentation"), SHARE),
+    "speed_change": (0.0, 0.5),
     **dict.fromkeys(("min_seconds", "max_seconds", "workers", "epochs", "micro_seconds", "learning_rate"), COUNT),
     **dict.fromkeys(("encoder_learning_rate", "patience", "batch_seconds", "compare_utterances", "exports"), COUNT),
     **dict.fromkeys(("worst", "seed", "head_seed", "frozen_layers"), COUNT),

@@ -99,7 +99,8 @@ class TrainingRun:
     def model(self) -> PreTrainedModel:
         """The checkpoint with its new head, in fp32 on the CPU; read when it is first asked for."""
         checkpoint, (shortest, longest) = source(self.setup.checkpoint), self.utterances.limits
-        frames = int(output_frames(load_config(checkpoint), round(shortest * SAMPLING_RATE)))
+        least, most = self.config.augment().lengths
+        frames = int(output_frames(load_config(checkpoint), int(shortest * least * SAMPLING_RATE)))
         return load_for_ctc(
             checkpoint,
             processor=self.processor,
@@ -111,7 +112,7 @@ class TrainingRun:
             shortest_frames=max(1, frames),  # a clip with fewer frames than letters is left out, however short
             dropout=self.setup.dropout,
             spec_augment={"mask_time_prob": self.setup.mask_time_prob},
-            attn_implementation=choose_attention(training_device(), longest),
+            attn_implementation=choose_attention(training_device(), longest * most),
         )
 
     @cached_property

@@ -23,7 +23,7 @@ import numpy as np
 from asr_helpers.text.languages import language_of
 from asr_helpers.wording import listed
 
-__all__ = ["LANGUAGE", "NATIVE_RATE", "Line", "Voice", "speak", "speak_lines"]
+__all__ = ["LANGUAGE", "NATIVE_RATE", "Line", "Voice", "espeak", "speak", "speak_lines"]
 
 LANGUAGE = language_of("ur")  # of everything that is synthesised here
 
@@ -86,7 +86,7 @@ def speak(line: Line) -> np.ndarray:
     Raises:
         ValueError: espeak-ng has no such voice, or says nothing for this text.
     """
-    engine = _start()
+    engine = espeak()
     voice = line.voice
     name = f"{voice.language}+{voice.variant}"
     if voice.variant not in _variants() or engine.espeak_SetVoiceByName(name.encode()) != 0:
@@ -154,8 +154,8 @@ def _variants() -> frozenset[str]:
     return frozenset(path.name for path in Path(espeakng_loader.get_data_path(), "voices", "!v").iterdir())
 
 
-def _start() -> ctypes.CDLL:
-    """Load and initialise the library once a process."""
+def espeak() -> ctypes.CDLL:
+    """The library, loaded and initialised once a process: what every function of its public header can be called on."""
     global _engine
     if _engine is None:
         import espeakng_loader

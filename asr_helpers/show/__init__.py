@@ -3,7 +3,7 @@
 from .browsers import prediction_browser, sample_browser
 from .figures import picture
 from .frames import collapse_steps, ctc_frames, frame_inspector
-from .lessons import architecture, changes
+from .lessons import architecture, changes, clips
 from .plots import calibration, confusions, histogram, slices, spectrogram, training_curves, waveform
 from .report import Report, Section, comparison_sections, verdict, write_report
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
@@ -14,6 +14,7 @@ __all__ = [
     "architecture",
     "calibration",
     "changes",
+    "clips",
     "collapse_steps",
     "comparison_sections",
     "confusions",

@@ -1,10 +1,12 @@
-"""What only a lesson shows: the model as a drawing, and what each rule of the normaliser changed."""
+"""What only a lesson shows: the model as a drawing, what each rule of the normaliser changed, sounds side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -14,9 +16,10 @@ from asr_helpers.audio.reading import SAMPLING_RATE
 from .figures import COLOURS, finish
 from .fragments import Fragment, speech
 from .markup import element, escape
+from .players import clip_button
 from .tables import table
 
-__all__ = ["architecture", "changes"]
+__all__ = ["architecture", "changes", "clips"]
 
 SHORT = 2  # characters that are named by their code points; longer pieces stand as they are
 
@@ -108,3 +111,13 @@ def _named(piece: str) -> str:
     if len(piece) > SHORT:
         return piece
     return " ".join("space" if character == " " else f"U+{ord(character):04X}" for character in piece)
+
+
+def clips(recordings: Mapping[str, np.ndarray]) -> Fragment:
+    """Put buttons side by side, each of which plays a short recording.
+
+    Args:
+        recordings: What a button says → (samples,) int16 at 16 kHz.
+    """
+    buttons = [clip_button(samples / 32768, f"▶ {name}", label=name) for name, samples in recordings.items()]
+    return Fragment(Markup(" ").join(buttons), " · ".join(recordings))

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from transformers import TrainingArguments
 
+from asr_helpers.audio.augmentation import Augmentation
+
 from .device import choose_precision, training_device
 from .optimisation import Schedule
 from .processes import world_size
@@ -29,7 +31,11 @@ Chosen = TypeVar("Chosen")
 GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU needs its cores itself
 
 # Parameters under which the frozen part would not give the same in every epoch, and why.
-NOT_STORED = {"stream_from": "what the frozen layers make of a stream is not stored"}
+NOT_STORED = {
+    "stream_from": "what the frozen layers make of a stream is not stored",
+    "augmentation": "what is stored is what the layers made of the undisturbed sound",
+    "speed_change": "what is stored is what the layers made of the undisturbed sound",
+}
 
 # What may differ between a run and its continuation: how steps are computed, not which they are.
 FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every", "push_to_hub"}
@@ -65,7 +71,9 @@ class TrainingConfig:
             once the WER has left 1.
         checkpoints: Checkpoints kept: the best and the newest, so 2 at least.
         log_every: Steps between two lines of the log.
-        seed: Seed of the order of the utterances, dropout and masking.
+        augmentation: Chance that an utterance is disturbed, for each of room, noise, band and gain.
+        speed_change: Share by which an utterance may become faster or slower.
+        seed: Seed of the order of the utterances, augmentation, dropout and masking.
         workers: Processes that read and collate; 0: this one; ``None``: 4 beside a GPU, else 0.
         push_to_hub: Hub repository (``"name/repository"``) for the finished model; empty: nothing leaves this
             machine.
@@ -90,14 +98,18 @@ class TrainingConfig:
     patience: int = 0
     checkpoints: int = 2
     log_every: int = 10
+    augmentation: float = 0.0
+    speed_change: float = 0.0
     seed: int = 13
     workers: int | None = None
     push_to_hub: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("warmup", "decay_from", "encoder_frozen"):
+        for name in ("warmup", "decay_from", "encoder_frozen", "augmentation"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is a share of the steps: use 0 to 1")
+                raise ValueError(f"{name} is {getattr(self, name)}; it is a share: use 0 to 1")
+        if not 0 <= self.speed_change <= 0.5:
+            raise ValueError(f"speed_change is {self.speed_change}; use 0 (none) to 0.5 (half as fast again)")
         for name in ("batch_size", "accumulation", "evaluations", "eval_batch_size", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; use 1 or more")
@@ -125,6 +137,10 @@ class TrainingConfig:
             decay_from=round(self.decay_from * steps),
             frozen=round(self.encoder_frozen * steps),
         )
+
+    def augment(self) -> Augmentation:
+        """What is done to the training utterances before the model hears them."""
+        return Augmentation(self.augmentation, self.speed_change, self.seed)
 
     def fixed(self) -> dict[str, Any]:
         """What a continuation of the run must not change."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from asr_helpers.audio.augmentation import Augmentation
+from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.families import inputs_of
-from asr_helpers.model.frames import output_frames
+from asr_helpers.model.frames import ctc_frames_needed, output_frames, samples_needed
 from asr_helpers.storage import read_json, write_json
 
 __all__ = ["Halvings", "Pieces", "halves", "out_of_memory"]
@@ -72,14 +74,16 @@ class Pieces:
         collator: Rows to what the model is called with, and ``labels``.
         layers: (kernel, stride) of the layers that shorten time (``frames.conv_layers``).
         seconds: Padded seconds that one forward pass may hold; 0: the whole micro-batch at once.
+        augmentation: What is done to the rows that say of which ``epoch`` they are: those that are trained on.
     """
 
     collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
     layers: tuple[tuple[int, int], ...]
     seconds: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __call__(self, rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-        rows = sorted(rows, key=lambda row: -float(row["seconds"]))
+        rows = sorted(map(self._heard, rows), key=lambda row: -float(row["seconds"]))
         return {"pieces": [self.collate(piece) for piece in self._cut(rows)]}
 
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -98,6 +102,14 @@ class Pieces:
             "seconds": [float(row["seconds"]) for row in rows],
             "weights": torch.tensor([float(row.get("weight", 1.0)) for row in rows]),
         }
+
+    def _heard(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row as this epoch hears it, with frames enough for its label; what is measured is what is heard."""
+        if not self.augmentation or row.get("epoch") is None:
+            return row
+        least = samples_needed(self.layers, ctc_frames_needed(row["labels"]))
+        audio = self.augmentation(row["audio"], epoch=row["epoch"], utterance=str(row["id"]), least=least)
+        return {**row, "audio": audio, "seconds": len(audio) / SAMPLING_RATE}
 
     def _cut(self, rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         """Cut rows (longest first) so that no piece, padded to its first, exceeds ``self.seconds``."""

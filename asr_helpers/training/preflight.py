@@ -12,9 +12,10 @@ import pandas as pd
 import psutil
 import torch
 
+from asr_helpers.audio.augmentation import DISTURBANCES
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.exact import is_exact
-from asr_helpers.model.frames import ctc_frames_needed, output_frames
+from asr_helpers.model.frames import ctc_frames_needed, output_frames, samples_needed
 from asr_helpers.wording import counted, duration, listed, size
 
 from .device import has_fast_bf16
@@ -188,8 +189,9 @@ def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
     """Settings of this checkpoint that decide what a padded batch means and what is trained."""
     model, config = trainer.model, trainer.model.config
     yield _mask_policy(trainer)
-    shortest = round(float(train["seconds"].min()) * SAMPLING_RATE) if len(train) else 0
-    yield _spec_augment(config, int(output_frames(trainer.pieces.layers, shortest)))
+    yield from _augmentation(trainer, train)
+    shortest = trainer.pieces.augmentation.lengths[0] * train["seconds"].min() if len(train) else 0.0
+    yield _spec_augment(config, int(output_frames(trainer.pieces.layers, round(shortest * SAMPLING_RATE))))
 
     own = config.ctc_loss_reduction
     said = f"mean over the utterances of a step, each divided by its label's length; the model's own: {own}"
@@ -202,6 +204,19 @@ def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
     free = hearing is not None and any(p.requires_grad for p in hearing.parameters())
     advice = "the convolutions hear well enough, and cost most of the memory: freeze_feature_encoder()"
     yield Check("trained parameters", f"{trained / 1e6:.1f} M of {every / 1e6:.1f} M", advice if free else "")
+
+
+def _augmentation(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
+    """What is done to the utterances, and how many have too few frames for their label at the highest speed."""
+    augmentation, layers = trainer.pieces.augmentation, trainer.pieces.layers
+    said = [f"each of {', '.join(DISTURBANCES)} in {augmentation.chance:.0%}"] if augmentation.chance else []
+    if change := augmentation.speed_change:
+        needed = [samples_needed(layers, ctc_frames_needed(label)) for label in train["labels"]]
+        tight = int((np.array(needed) > train["seconds"] * SAMPLING_RATE * augmentation.lengths[0]).sum())
+        but = f", less where a label needs its frames ({counted(tight, 'utterance')})" if tight else ""
+        said.append(f"speed {1 - change:g} to {1 + change:g}{but}")
+    if said:
+        yield Check("augmentation", "; ".join(said))
 
 
 def _mask_policy(trainer: CTCTrainer) -> Check:

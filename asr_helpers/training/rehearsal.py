@@ -60,7 +60,8 @@ def rehearse(trainer: CTCTrainer) -> Rehearsal:
     """
     with _untouched(trainer):
         free = _free(trainer.args.device)
-        steps = sorted(_steps(trainer), key=_padded)
+        loaded = sorted(_steps(trainer), key=lambda step: _padded(step[0]))
+        steps, loading = zip(*loaded, strict=True)
         typical, longest = steps[len(steps) // 2], steps[-1]
         with PeakMemory(trainer.args.device) as peak:
             _time(trainer, steps[0])  # the first pass pays, in time and memory, for what is loaded once
@@ -69,7 +70,7 @@ def rehearse(trainer: CTCTrainer) -> Rehearsal:
         pieces = trainer.halvings.cut([piece for batch in longest for piece in batch["pieces"]])
         trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         return Rehearsal(
-            step_seconds=step_seconds,
+            step_seconds=step_seconds + loading[len(steps) // 2],
             longest_audio=max(max(piece["seconds"]) * len(piece["ids"]) for piece in pieces),
             validation_seconds=_validation_seconds(trainer),
             memory=peak.most + MOMENTS * trained,
@@ -128,21 +129,38 @@ def _full_fp32() -> Iterator[None]:
         convolutions.fp32_precision = before
 
 
-def _steps(trainer: CTCTrainer) -> Iterator[list[dict[str, Any]]]:
-    """Up to 33 steps of the first epoch, collated, the longest among them where lengths are known."""
+def _steps(trainer: CTCTrainer) -> Iterator[tuple[list[dict[str, Any]], float]]:
+    """Three steps of the first epoch, or four of a stream, collated; with each the seconds it makes a step wait.
+
+    Where lengths are known the longest is among them, as long as augmentation can make it. A stream's first batches
+    wait for many rows, and stand for no others; workers collate while a step is computed.
+    """
     loader = train_loader(trainer.train_dataset, trainer.pieces, config=trainer.config, args=trainer.args)
     accumulation = trainer.args.gradient_accumulation_steps
     if loader.batch_sampler is None:
         batches = iter(loader)
         for _ in range(4):
-            yield [next(batches) for _ in range(accumulation)]
+            yield [next(batches) for _ in range(accumulation)], 0.0
         return
     sampler = loader.batch_sampler
     items = list(sampler)
     steps = [items[i : i + accumulation] for i in range(0, len(items), accumulation)]
-    steps.sort(key=lambda step: max(max(sampler.seconds[row] for row, _ in piece) * len(piece) for piece in step))
+    steps.sort(key=lambda step: max(max(sampler.seconds[item.row] for item in piece) * len(piece) for piece in step))
     for index in sorted({0, len(steps) // 2, len(steps) - 1}):
-        yield [trainer.pieces(loader.dataset.__getitems__(piece)) for piece in steps[index]]
+        began, longest = time.monotonic(), index == len(steps) - 1
+        batches = map(loader.dataset.__getitems__, steps[index])
+        step = [trainer.pieces(_slowest(trainer, rows) if longest else rows) for rows in batches]
+        yield step, 0.0 if trainer.args.dataloader_num_workers else time.monotonic() - began
+
+
+def _slowest(trainer: CTCTrainer, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that are as long as a change of speed can make them in any epoch."""
+    most = trainer.pieces.augmentation.lengths[1]
+    lengths = [round(most * len(row["audio"])) for row in rows]
+    return [
+        {**row, "audio": np.resize(row["audio"], length), "seconds": most * row["seconds"], "epoch": None}
+        for row, length in zip(rows, lengths, strict=True)
+    ]
 
 
 def _padded(step: list[dict[str, Any]]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from .config import TrainingConfig
 from .pieces import Pieces
 
 __all__ = [
+    "Item",
     "StreamedUpdates",
     "UpdateSampler",
     "Weighted",
@@ -25,8 +26,6 @@ __all__ = [
     "train_loader",
     "validation_loader",
 ]
-
-Item = tuple[int, float]  # row of the dataset, weight in the loss: 1, or 0 for a stand-in
 
 Batch = list[int]
 
@@ -37,6 +36,20 @@ Batch = list[int]
 BLUR = 1.0
 
 POOL = 256  # streamed rows that are sorted by length together; of 10 s each they take 80 MB
+
+
+class Item(NamedTuple):
+    """A row of a split that is asked for.
+
+    Attributes:
+        row: Its number.
+        weight: In the loss: 1, or 0 for a stand-in.
+        epoch: Of which epoch's augmentation it gets; ``None``: it is heard as recorded.
+    """
+
+    row: int
+    weight: float = 1.0
+    epoch: int | None = None
 
 
 class UpdateSampler(Sampler[list[Item]]):
@@ -85,11 +98,11 @@ class UpdateSampler(Sampler[list[Item]]):
             rows = sorted(rows, key=lambda row: (-self.seconds[row], row))
             pieces = np.array_split(rows, self.processes * self.accumulation)
             for piece in pieces[self.process :: self.processes]:
-                yield [(int(row), 1.0) for row in piece] or [(int(rows[-1]), 0.0)]
+                yield [Item(int(row), 1.0, self.epoch) for row in piece] or [Item(int(rows[-1]), 0.0, self.epoch)]
 
 
 class Weighted(Dataset):
-    """Look rows up together with the weight that the sampler gave them."""
+    """Look rows up together with the weight and the epoch that the sampler gave them."""
 
     def __init__(self, rows: Utterances) -> None:
         self.rows = rows
@@ -98,8 +111,7 @@ class Weighted(Dataset):
         return len(self.rows)
 
     def __getitem__(self, item: Item) -> dict[str, Any]:
-        row, weight = item
-        return {**self.rows[row], "weight": weight}
+        return {**self.rows[item.row], "weight": item.weight, "epoch": item.epoch}
 
     def __getitems__(self, items: list[Item]) -> list[dict[str, Any]]:
         return [self[item] for item in items]
@@ -211,7 +223,7 @@ def validation_loader(rows: Any, pieces: Pieces, *, args: TrainingArguments) -> 
         rank=args.process_index,
         world_size=args.world_size,
     )
-    items = [[(row, 1.0) for row in batch] for batch in batches]
+    items = [[Item(row) for row in batch] for batch in batches]
     return _loader(Weighted(rows), pieces, args, batch_sampler=items)
 
 
@@ -264,6 +276,6 @@ class StreamedUpdates(IterableDataset):
             empty = True
             for row in self.stream:
                 empty = False
-                yield {**row, "weight": 1.0}
+                yield {**row, "weight": 1.0, "epoch": epoch}
             if empty:
                 raise ValueError("the stream has no utterance; there must be at least one shard for each process")

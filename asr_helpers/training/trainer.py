@@ -90,7 +90,7 @@ class CTCTrainer(SafeTrainer):
         if args.gradient_checkpointing:
             model.gradient_checkpointing_enable()  # train() would do it, but only after the preflight has measured
         self.loss_is_scaled_for_ga = True  # the sum over micro-batches is the loss of the step already
-        self.pieces = Pieces(data_collator, conv_layers(model), config.micro_seconds)
+        self.pieces = Pieces(data_collator, conv_layers(model), config.micro_seconds, config.augment())
         self.alphabet = Alphabet.of(processing_class.tokenizer)
         self.unknown = processing_class.tokenizer.unk_token_id
         self.meter = IntervalMeter(args.device)

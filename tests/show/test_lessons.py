@@ -10,7 +10,7 @@ from tiny import tiny_model
 from asr_helpers.decoding.hypotheses import FrameClock
 from asr_helpers.model.masking import spec_augment
 from asr_helpers.show.fragments import phrase
-from asr_helpers.show.lessons import architecture, changes
+from asr_helpers.show.lessons import architecture, changes, clips
 from asr_helpers.show.tables import table
 from asr_helpers.text.normaliser import Normaliser
 
@@ -73,3 +73,11 @@ def test_masking_leaves_the_model_and_the_random_numbers_alone():
     masked = (before != after).any(axis=1)
     assert 0 < masked.sum() < len(masked) and before.shape == after.shape
     assert np.ptp(after[masked], axis=0).max() == pytest.approx(0)  # one learnt vector in place of every hidden frame
+
+
+def test_clips_stand_side_by_side_under_their_names():
+    loud, soft = (np.array([0, level, -level] * 800, dtype=np.int16) for level in (20_000, 2_000))
+    shown = clips({"as recorded": loud, "<gain>": soft})
+    assert shown.text == "as recorded · <gain>"
+    markup = shown.html
+    assert markup.count("<audio") == 2 and "&lt;gain&gt;" in markup and "▶ as recorded" in markup

@@ -327,8 +327,9 @@ def test_a_resumed_run_takes_the_steps_of_an_undisturbed_one(tmp_path: Path, dev
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_worker_processes_change_nothing(tmp_path: Path, device: str) -> None:
-    here = run(tmp_path / "here", device)
-    there = run(tmp_path / "there", device, replace(CONFIG, workers=2))
+    config = replace(CONFIG, augmentation=0.5, speed_change=0.1)
+    here = run(tmp_path / "here", device, config)
+    there = run(tmp_path / "there", device, replace(config, workers=2))
     assert losses(there) == pytest.approx(losses(here), abs=1e-6 if device == "cpu" else 1e-2)
 
 

@@ -41,7 +41,7 @@ def by_hand(model: Wav2Vec2ForCTC, rows: list[dict]) -> torch.Tensor:
 def test_the_first_step_is_the_mean_over_its_utterances(one_batch: CTCTrainer) -> None:
     model = tiny_model().train()
     sampler = trainer_for(Path(one_batch.args.output_dir)).get_train_dataloader().batch_sampler
-    first = [TRAIN[row] for row, _ in next(iter(sampler))]
+    first = [TRAIN[row] for row, _, _ in next(iter(sampler))]
     loss = by_hand(model, first)
     loss.backward()
     assert losses(one_batch)[0] == pytest.approx(loss.item(), rel=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,12 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 from asr_helpers.dataset.reading import Utterances
 from asr_helpers.model.exact import make_exact
+from asr_helpers.model.frames import output_frames
 from asr_helpers.training.config import TrainingConfig, training_arguments
 from asr_helpers.training.fitting import check, train
 from asr_helpers.training.loss import ctc_losses
 from asr_helpers.training.preflight import PREFLIGHT_COLUMNS, preflight, preflight_lines, require_no_errors
+from asr_helpers.training.rehearsal import rehearse
 from asr_helpers.training.trainer import CTCTrainer
 
 CONFIG = TrainingConfig(epochs=40, batch_size=8, precision="fp32")
@@ -79,6 +82,12 @@ def relabelled(index: int, labels: list[int]) -> list[dict]:
     return [{**r, "labels": labels} if i == index else r for i, r in enumerate(TRAIN)]
 
 
+def crowded() -> list[dict]:
+    """One utterance with as many letters as frames."""
+    frames = int(output_frames(((16, 10), (8, 8), (6, 4)), len(TRAIN[3]["audio"])))
+    return relabelled(3, [3, 4] * (frames // 2))
+
+
 def with_config(**settings) -> Callable[[], Wav2Vec2ForCTC]:
     def make() -> Wav2Vec2ForCTC:
         model = tiny_model(mask=0.1)
@@ -123,6 +132,11 @@ def wider() -> Wav2Vec2ForCTC:
         ("mask policy", "ok", "norm over real frames only", {"model": lambda: group_norm_model(exact=True)}),
         ("SpecAugment", "error", "masks of 60 frames", {"model": with_config(mask_time_length=60)}),
         ("SpecAugment", "warning", "masks of 9 frames", {"model": with_config(mask_time_length=9)}),
+        ("SpecAugment", "ok", "shortest clip 11 frames", {}),
+        ("SpecAugment", "warning", "shortest clip 7 frames", {"config": {"speed_change": 0.5}}),
+        ("augmentation", "ok", "each of room, noise, band, gain in 30%", {"config": {"augmentation": 0.3}}),
+        ("augmentation", "ok", "speed 0.8 to 1.2", {"config": {"speed_change": 0.2}}),
+        ("augmentation", "ok", "its frames (1 utterance)", {"config": {"speed_change": 0.2}, "rows": crowded}),
         ("loss reduction", "warning", "the model's own: sum", {"model": with_config(ctc_loss_reduction="sum")}),
         ("trained parameters", "warning", " M of ", {"model": thawed}),
     ],
@@ -210,3 +224,17 @@ def test_a_stream_is_looked_at_by_its_first_rows(tmp_path: Path) -> None:
         doubtful.advice
         == "6 validation utterances choose the checkpoint, rather by luck: a larger validation_share (notebook 01)"
     )
+
+
+def test_the_longest_batch_is_measured_as_long_as_it_can_become(tmp_path: Path) -> None:
+    audio = [
+        rehearse(trainer_for(tmp_path / str(change), replace(CONFIG, speed_change=change))).longest_audio
+        for change in (0.0, 0.5)
+    ]
+    assert audio[1] == pytest.approx(2 * audio[0], rel=1e-3)
+
+
+def test_the_time_of_augmentation_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_for(tmp_path, replace(CONFIG, augmentation=0.5))
+    monkeypatch.setattr("asr_helpers.audio.augmentation.disturb", lambda samples, *_, **__: time.sleep(0.1) or samples)
+    assert rehearse(trainer).step_seconds > 0.1

@@ -9,8 +9,9 @@ import pytest
 import torch
 from tiny import collate, tiny_rows
 
+from asr_helpers.audio import Augmentation
 from asr_helpers.training.pieces import Pieces, halves
-from asr_helpers.training.sampling import UpdateSampler, Weighted
+from asr_helpers.training.sampling import Item, UpdateSampler, Weighted
 
 LAYERS = ((16, 10), (8, 8), (6, 4))
 
@@ -32,7 +33,7 @@ def steps_of(seconds: np.ndarray, *, processes: int, accumulation: int, epoch: i
         assert len(pieces) == len(sampler) == sampler.steps * accumulation
         streams.append([pieces[i : i + accumulation] for i in range(0, len(pieces), accumulation)])
     return [
-        sorted(row for stream in streams for piece in stream[step] for row, weight in piece if weight)
+        sorted(row for stream in streams for piece in stream[step] for row, weight, _ in piece if weight)
         for step in range(len(streams[0]))
     ]
 
@@ -60,7 +61,7 @@ def test_processes_have_about_equally_much_to_do() -> None:
     loads = []
     for process in (0, 1):
         sampler = UpdateSampler(seconds, batch_size=16, processes=2, process=process, seed=1)
-        loads.append(np.array([sum(seconds[row] for row, _ in piece) for piece in sampler]))
+        loads.append(np.array([sum(seconds[item.row] for item in piece) for piece in sampler]))
     assert np.abs(loads[0] - loads[1]).max() / np.mean(loads) < 0.2
 
 
@@ -108,5 +109,21 @@ def test_frames_are_those_of_the_convolutions() -> None:
 
 def test_rows_carry_their_weight() -> None:
     rows = Weighted(tiny_rows(3))
-    assert [row["weight"] for row in rows.__getitems__([(2, 1.0), (0, 0.0)])] == [1.0, 0.0]
-    assert rows[(1, 1.0)]["id"] == "0-1" and len(rows) == 3
+    assert [row["weight"] for row in rows.__getitems__([Item(2), Item(0, 0.0)])] == [1.0, 0.0]
+    assert rows[Item(1)]["id"] == "0-1" and len(rows) == 3
+
+
+def test_what_is_trained_on_is_augmented_once_an_epoch_with_frames_for_its_label() -> None:
+    rows = [{**row, "labels": row["labels"] * 2} for row in tiny_rows(8)]  # crowded: two labels every 80 ms
+    pieces = Pieces(collate, LAYERS, seconds=2.0, augmentation=Augmentation(0.5, 0.5, seed=1))
+    heard = [pieces({**row, "epoch": epoch} for row in rows)["pieces"] for epoch in (0, 0, 1)]
+    first, again, other = ({name: p["seconds"][i] for p in found for i, name in enumerate(p["ids"])} for found in heard)
+    assert first == again and set(first) == set(other) and not set(first.values()) & set(other.values())
+    for piece in heard[0]:
+        assert all(np.array(piece["frames"]) >= piece["label_lengths"])
+        assert piece["attention_mask"].sum(1).tolist() == [round(16_000 * seconds) for seconds in piece["seconds"]]
+        assert len(piece["ids"]) * max(piece["seconds"]) <= 2.0 or len(piece["ids"]) == 1
+    kept = pieces({**row, "epoch": None} for row in rows)["pieces"]
+    assert {name: p["seconds"][i] for p in kept for i, name in enumerate(p["ids"])} == {
+        row["id"]: row["seconds"] for row in rows
+    }
