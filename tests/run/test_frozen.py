@@ -188,4 +188,4 @@ def test_a_full_disk_is_found_before_anything_is_computed(fresh, monkeypatch, co
 def test_what_does_not_go_together_is_refused(name, prepared):
     kind = type({**asdict(TrainingSetup()), **asdict(TrainingConfig())}[name])
     with pytest.raises(ValueError, match=f"frozen_layers and {name} do not go together .* leave one of them out"):
-        started(prepared[1], **{name: kind("1")})
+        started(prepared[1], **{name: "folder" if kind is str else 0.5})
