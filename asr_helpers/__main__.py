@@ -174,7 +174,7 @@ def _train(options: argparse.Namespace) -> int:
 def _curve(options: argparse.Namespace) -> int:
     from matplotlib.figure import Figure
 
-    from asr_helpers.analysis.power_law import NAMES, UNKNOWN
+    from asr_helpers.analysis.power_law import UNKNOWN
     from asr_helpers.run.folder import open_run
     from asr_helpers.run.learning_curve import train_curve
     from asr_helpers.run.lock import locked
@@ -187,7 +187,7 @@ def _curve(options: argparse.Namespace) -> int:
         curve = train_curve(run, parts=[percent / 100 for percent in options.parts], seed=options.seed)
     figure = Figure(figsize=(10, 3.5), layout="constrained")
     for ax, law in zip(figure.subplots(1, 2), curve.laws, strict=True):
-        learning_curve(curve.of(law.unit), law, ax, title=NAMES[law.unit])
+        learning_curve(curve.of(law.unit), law, ax, title=law.headline)
     picture = run.path("learning_curve") / "curve.png"
     write_bytes(png(figure), picture)
     print(curve.points.round(4).to_string(index=False))

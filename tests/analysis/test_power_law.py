@@ -30,7 +30,7 @@ def falling(factor: float, exponent: float, hours=HOURS) -> dict[float, float]:
 
 @pytest.mark.parametrize(("factor", "exponent"), [(0.2, 0.5), (0.3, 0.3), (0.1, 0.7)])
 def test_a_known_law_is_found_within_its_interval(factor, exponent):
-    """The intervals allow for chance in the trainings, of which there is none here: they nearly always hold the gain."""
+    """The intervals allow for chance in the trainings, of which there is none here: they hold the gain."""
     laws = [curve(falling(factor, exponent), seed=seed).laws[0] for seed in range(20)]
     gain = factor * (1 - 2**-exponent)
     assert sum(law.low <= gain <= law.high for law in laws) >= 19

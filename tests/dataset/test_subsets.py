@@ -50,6 +50,7 @@ def test_a_part_is_written_as_a_dataset_of_the_same_kind(tmp_path, capfd):
     write_subset(f"{run}/dataset", tmp_path / "part", [1, 4, 20])
     whole, part = load_prepared(f"{run}/dataset"), load_prepared(tmp_path / "part")
     assert part["train"][:] == whole["train"].select([1, 4, 20])[:]
+    assert set(part) == {"train", "validation"}
     assert part["validation"][:] == whole["validation"][:] and len(part["validation"]) == SPLITS["validation"]
     assert part["train"].features == whole["train"].features
     made_for = [
