@@ -191,7 +191,8 @@ def _curve(options: argparse.Namespace) -> int:
     picture = run.path("learning_curve") / "curve.png"
     write_bytes(png(figure), picture)
     print(curve.points.round(4).to_string(index=False))
-    print("\n".join(filter(None, [curve.verdict, curve.trial, UNKNOWN, f"{run.name}/learning_curve/{picture.name}"])))
+    limits = "" if all(law.why for law in curve.laws) else UNKNOWN
+    print("\n".join(filter(None, [curve.verdict, curve.trial, limits, f"{run.name}/learning_curve/{picture.name}"])))
     return 0
 
 

@@ -41,9 +41,9 @@ TRAINING_NOISE = 0.05
 NAMES = dict(zip(UNITS, ("WER", "CER"), strict=True))
 
 UNKNOWN = (
-    f"The interval knows the chance of the test utterances, and takes {TRAINING_NOISE:.0%} for that of a training, "
-    "which was not repeated. It does not know whether the law holds beyond the last point; and twice the recordings "
-    "are twice of the same: new voices, rooms or texts may bring more or less."
+    f"The interval knows the chance of the test utterances, and takes {100 * TRAINING_NOISE:.0f} % for that of a "
+    "training, which was not repeated. It does not know whether the law holds beyond the last point; and twice the "
+    "recordings are twice of the same: new voices, rooms or texts may bring more or less."
 )
 
 
@@ -142,10 +142,12 @@ class LearningCurve:
     @property
     def trial(self) -> str:
         """What the points before the last would have promised for it, and what it gave; empty for few points."""
-        came = {law.unit: law.before for law in self.laws}
-        said = [f"{law}, and {100 * came[law.unit]:.1f} % came" for law in self.tried if not law.why]
-        said += [f"{NAMES[law.unit]} nothing" for law in self.tried if law.why]
-        return f"Tried on the last point: from those before it was to be expected {'; '.join(said)}." if said else ""
+        came = {law.unit: f"{100 * law.before:.1f}" for law in self.laws}
+        said = [
+            f"they promise {f'nothing ({NAMES[law.unit]} {law.why})' if law.why else law}, and {came[law.unit]} % came"
+            for law in self.tried
+        ]
+        return f"Tried on the last point, from those before it: {'; '.join(said)}." if said else ""
 
 
 def fit_curve(

@@ -90,8 +90,8 @@ def train_curve(run: Run, *, parts: Iterable[float] = PARTS, seed: int) -> Learn
         heard = _heard(run, rows, {**made_from, **own}, prepared["test"])
         points[len(rows)] = CurvePoint(hours, len(rows), heard)
     curve = fit_curve(list(points.values()), prepared["test"]["text"][:], seed=seed)
-    found = {"verdict": curve.verdict, "points": curve.points.to_dict("records"), "laws": curve.laws}
-    write_json(found, run.path("learning_curve") / "curve.json")
+    found = {"verdict": curve.verdict, "points": curve.points.to_dict("records")}
+    write_json({**found, "laws": curve.laws, "tried": curve.tried}, run.path("learning_curve") / "curve.json")
     return curve
 
 

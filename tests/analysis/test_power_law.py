@@ -115,10 +115,10 @@ def test_three_smaller_points_are_tried_on_the_last():
     word, character = found.tried
     assert (word.hours, word.before) == (1.0, rates[-2])
     assert word.low <= word.before - rates[-1] <= word.high and word.value == pytest.approx(rates[-1], rel=0.1)
-    said = (
-        f"Tried on the last point: from those before it was to be expected {word}, and {100 * rates[-1]:.1f} % came; "
-    )
-    assert found.trial.startswith(f"{said}{character}, and ")
+    said = f"they promise {word}, and {100 * rates[-1]:.1f} % came; they promise {character}, and "
+    assert found.trial.startswith(f"Tried on the last point, from those before it: {said}")
+    flat = curve(dict.fromkeys((0.125, *HOURS), 0.3))
+    assert f"they promise nothing (WER {flat.tried[0].why}), and " in flat.trial
 
 
 def test_hypotheses_that_are_missing_are_no_point():

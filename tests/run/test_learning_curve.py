@@ -57,7 +57,7 @@ def test_the_command_trains_the_parts_as_long_as_the_whole_and_says_what_it_foun
     said = capsys.readouterr().out
     assert "25 % of the training speech: " in said and "each part is trained for 6 steps, as the whole was" in said
     found = json.loads((folder / "learning_curve" / "curve.json").read_text(encoding="utf-8"))
-    assert found["verdict"] in said and "The interval knows" in said
+    assert found["verdict"] in said
     assert [(p["unit"], p["utterances"]) for p in found["points"][:3]] == [
         ("word", len(quarter)), ("word", len(half)), ("word", len(whole)),
     ]  # fmt: skip
