@@ -89,6 +89,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(command=_train)
 
+    curve = _command(
+        commands,
+        "curve",
+        "what twice the recordings would bring: trains again on parts of a run's training split",
+        "curve runs/mine",
+        "curve runs/mine --parts 12.5 25 50",
+    )
+    curve.add_argument("run", type=Path, metavar="RUN", help="run folder, trained (notebooks 01 to 04)")
+    curve.add_argument(
+        "--parts", type=float, nargs="+", metavar="PERCENT", default=[25, 50],
+        help="of the training speech, beside the whole (default: 25 50); each is trained as long as the whole was",
+    )  # fmt: skip
+    curve.add_argument("--seed", type=int, default=1, help="of the choice of the parts, and of the bootstrap")
+    curve.set_defaults(command=_curve)
+
     sample = _command(commands, "sample", "make the sample corpus", "sample")
     sample.set_defaults(command=_sample)
 
@@ -153,6 +168,31 @@ def _train(options: argparse.Namespace) -> int:
         result = training.fit()
         if training.save(result) and not options.while_stdin_open:
             print(f"best validation WER {result.best_wer:.3f} at step {result.best_step}; {run.name}/model")
+    return 0
+
+
+def _curve(options: argparse.Namespace) -> int:
+    from matplotlib.figure import Figure
+
+    from asr_helpers.analysis.power_law import UNKNOWN
+    from asr_helpers.run.folder import open_run
+    from asr_helpers.run.learning_curve import train_curve
+    from asr_helpers.run.lock import locked
+    from asr_helpers.show.figures import png
+    from asr_helpers.show.plots import learning_curve
+    from asr_helpers.storage import write_bytes
+
+    run = open_run(options.run, new=False)
+    with locked(run.folder):
+        curve = train_curve(run, parts=[percent / 100 for percent in options.parts], seed=options.seed)
+    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    for ax, law in zip(figure.subplots(1, 2), curve.laws, strict=True):
+        learning_curve(curve.of(law.unit), law, ax, title=law.headline)
+    picture = run.path("learning_curve") / "curve.png"
+    write_bytes(png(figure), picture)
+    print(curve.points.round(4).to_string(index=False))
+    limits = "" if all(law.why for law in curve.laws) else UNKNOWN
+    print("\n".join(filter(None, [curve.verdict, curve.trial, limits, f"{run.name}/learning_curve/{picture.name}"])))
     return 0
 
 

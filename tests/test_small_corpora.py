@@ -111,7 +111,7 @@ def failing(place):
 
 def test_whatever_cannot_be_shown_the_figures_and_the_report_are_written(checkpoint, tmp_path, monkeypatch):
     corpus = make_corpus(tmp_path / "own", different(10))
-    options = {"corpus": str(corpus), "checkpoint": checkpoint, "language_model": "train"}
+    options = {"corpus": str(corpus), "checkpoint": checkpoint, "language_model": "train", "learning_curve": True}
     run = run_chain(monkeypatch, tmp_path, **options)
     whole = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     source = repository() / "notebooks" / f"{NOTEBOOKS['05']}.ipynb"

@@ -17,7 +17,7 @@ from asr_helpers.model.processor import make_processor
 from asr_helpers.run.folder import open_run
 
 MIN_SECONDS = 0.3
-SPLITS = {"train": 21, "validation": 7}
+SPLITS = {"train": 21, "validation": 7, "test": 6}
 
 
 def tiny_run(folder: Path, *, shard_seconds: float = 900.0, model: PreTrainedModel | None = None) -> dict[str, Any]:

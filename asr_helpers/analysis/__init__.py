@@ -7,6 +7,7 @@ from .confusions import confused_words, confusion_matrix, ids_by_kind, kind_tabl
 from .edits import word_edits
 from .label_errors import possible_label_errors
 from .metrics import cer, score_table, wer
+from .power_law import fit_curve
 from .slices import ids_by_slice, slice_table, word_slices
 from .spelling import class_table, folded_scores
 
@@ -18,6 +19,7 @@ __all__ = [
     "confused_words",
     "confusion_matrix",
     "errors_by_cause",
+    "fit_curve",
     "folded_scores",
     "ids_by_cause",
     "ids_by_kind",

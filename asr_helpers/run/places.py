@@ -35,6 +35,7 @@ ARTIFACTS = {
     "metrics": ("metrics.json", "05"),
     "language_model": ("language_model", "05"),
     "exports": ("exports", "05"),
+    "learning_curve": ("learning_curve", "05"),  # or the command `curve`
     "report": ("report.html", "05"),
 }
 

@@ -4,7 +4,7 @@ from .browsers import prediction_browser, sample_browser
 from .figures import picture
 from .frames import collapse_steps, ctc_frames, frame_inspector
 from .lessons import architecture, changes, clips
-from .plots import calibration, confusions, histogram, slices, spectrogram, training_curves, waveform
+from .plots import calibration, confusions, histogram, learning_curve, slices, spectrogram, training_curves, waveform
 from .report import Report, Section, comparison_sections, verdict, write_report
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
 
@@ -21,6 +21,7 @@ __all__ = [
     "ctc_frames",
     "frame_inspector",
     "histogram",
+    "learning_curve",
     "picture",
     "prediction_browser",
     "prediction_table",

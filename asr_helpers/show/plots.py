@@ -9,12 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from asr_helpers.analysis.power_law import PowerLaw
+
 from .figures import COLOURS, MARK, axis_label, finish, letter_label
 
 __all__ = [
     "calibration",
     "confusions",
     "histogram",
+    "learning_curve",
     "slices",
     "spectrogram",
     "training_curves",
@@ -255,3 +258,31 @@ def confusions(counts: pd.DataFrame, ax: Axes, *, title: str = "") -> Axes:
     ax.set_yticks(range(cells.shape[0]), [letter_label(str(c)) for c in counts.index])
     ax.tick_params(length=0, labelsize=12)
     return finish(ax, title, "hypothesis", "reference")
+
+
+def learning_curve(points: pd.DataFrame, law: PowerLaw, ax: Axes, *, title: str = "") -> Axes:
+    """Draw an error rate over the hours of training speech, and how it goes on if the data say so.
+
+    Args:
+        points: One row a training: ``hours``, ``value`` with its interval from ``low`` to ``high`` as fractions.
+        law: The line through them, and where it leads.
+        ax: Where to draw; its hours are logarithmic.
+        title: The finding.
+    """
+    hours, rate = points["hours"].to_numpy(float), 100 * points["value"].to_numpy(float)
+    reach = np.abs(100 * points[["low", "high"]].to_numpy(float).T - rate)
+    ax.errorbar(hours, rate, yerr=reach, fmt="o", color=COLOURS[0], capsize=4, label="measured")
+    shown = [*hours]
+    if not law.why:
+        along = np.geomspace(hours.min(), law.hours, 50)
+        ax.plot(along, 100 * law.factor * along**-law.exponent, ":", color=COLOURS[1])
+        ends = [[100 * (law.value - law.before + law.high)], [100 * (law.before - law.low - law.value)]]
+        ax.errorbar([law.hours], [100 * law.value], yerr=ends, fmt="s", color=COLOURS[1], capsize=4, label="expected")
+        shown.append(law.hours)
+        ax.legend(frameon=False)
+    ax.set_xscale("log")
+    ax.set_xticks(shown, [f"{h:.2g}" for h in shown])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_ylim(bottom=0)
+    ax.grid(alpha=0.3)
+    return finish(ax, title, "training speech (h)", "error rate (%)")

@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from asr_helpers.analysis.power_law import PowerLaw
 from asr_helpers.decoding.hypotheses import FrameClock, frame_table
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show import figures, plots
@@ -45,6 +46,8 @@ def test_every_helper_returns_its_axes_with_a_title_and_units(ax):
     tone = np.sin(np.arange(RATE) * 2 * np.pi * 1_000 / RATE).astype(np.float32)
     log = pd.DataFrame({"step": [1, 2], "split": "train", "name": "loss", "value": [3.0, 2.0]})
     part = pd.DataFrame({"slice": ["a"], "value": [0.2], "low": [0.1], "high": [0.3], "utterances": [5]})
+    points = pd.DataFrame({"hours": [0.5, 1.0], "value": [0.4, 0.3], "low": [0.3, 0.2], "high": [0.5, 0.4]})
+    law = PowerLaw("word", 0.3, 0.4, 2.0, 0.3, 0.23, 0.05, 0.1, 0.95, "")
     drawn = {
         "amplitude": plots.waveform(tone, RATE, ax, title="t"),
         "kHz": plots.spectrogram(tone, RATE, ax, title="t"),
@@ -52,6 +55,7 @@ def test_every_helper_returns_its_axes_with_a_title_and_units(ax):
         "loss": plots.training_curves(log, ax, title="t"),
         "WER (%)": plots.slices(part, ax, title="t"),
         "right": plots.calibration([0.9, 0.1], [True, False], ax, title="t"),
+        "error rate (%)": plots.learning_curve(points, law, ax, title="t"),
         "token": ctc_frames(path_probs([0, 3, 0]), ALPHABET, CLOCK, ax, title="t"),
         "hypothesis": plots.confusions(pd.DataFrame([[1, 0]], index=["ک"], columns=["ہ", "ے"]), ax, title="t"),
     }
@@ -284,3 +288,18 @@ def test_a_run_that_began_before_the_window_is_counted_where_it_began():
 def test_top_tokens_are_sorted_shares():
     shown = top_tokens(np.log([[0.1, 0.0001, 0.2, 0.6, 0.05, 0.0499]]), 0, TOKENS, count=3)
     assert shown.text.split()[2:] == ["0.600", "ک", "0.200", "␣", "0.100", "∅"]
+
+
+@pytest.mark.parametrize(("why", "ticks"), [("", ["0.5", "1", "2"]), ("too few", ["0.5", "1"])])
+def test_a_learning_curve_goes_on_only_where_the_data_say_so(ax, why, ticks):
+    points = pd.DataFrame({"hours": [0.5, 1.0], "value": [0.4, 0.3], "low": [0.3, 0.2], "high": [0.5, 0.4]})
+    law = PowerLaw("word", 0.3, 0.4, 2.0, 0.3, 0.23, 0.05, 0.1, 0.95, why)
+    plots.learning_curve(points, law, ax, title="t")
+    assert ax.get_xscale() == "log" and [tick.get_text() for tick in ax.get_xticklabels()] == ticks
+    ends = [container.lines[2][0].get_segments() for container in ax.containers]
+    assert ends[0] == [pytest.approx(np.array([[h, low], [h, high]])) for h, low, high in ((0.5, 30, 50), (1, 20, 40))]
+    if not why:  # 5 to 10 points below the 30 % of the last point
+        assert ends[1] == [pytest.approx(np.array([[2.0, 20.0], [2.0, 25.0]]))]
+        line = next(line for line in ax.lines if line.get_linestyle() == ":")
+        assert line.get_ydata() == pytest.approx(30 * line.get_xdata() ** -0.4)
+    assert len(ends) == (1 if why else 2)
