@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FAMILIES", "HEAD", "INPUTS", "Family", "family_of", "inputs_of"]
+__all__ = ["ADAPTER", "FAMILIES", "HEAD", "INPUTS", "Family", "family_of", "inputs_of"]
 
 HEAD = "lm_head."  # where every family's CTC output layer lies; everything else is "the encoder"
+ADAPTER = "adapter."  # in every family that has them: layers behind the encoder that halve the frames
 
 INPUTS = ("input_values", "input_features", "attention_mask")  # what models take; their first two axes: (batch, time)
 
@@ -45,6 +46,7 @@ class Family:
         feature_extractor: Class of transformers that makes the input.
         processor: Class of transformers that joins it to a tokenizer.
         attention: The only way in which its attention is written; empty: it may be chosen.
+        low_rank: Layers of each encoder layer that LoRA adds to, by the ends of their names.
     """
 
     name: str
@@ -52,16 +54,24 @@ class Family:
     feature_extractor: str = "Wav2Vec2FeatureExtractor"
     processor: str = "Wav2Vec2Processor"
     attention: str = ""
+    low_rank: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
 
+
+# transformers takes the weights of its attention past the layers that hold them, and so past what LoRA adds to these.
+WAVLM = {"attention": "eager", "low_rank": ("intermediate_dense", "output_dense")}
+
+CONFORMER = ("linear_q", "linear_k", "linear_v", "linear_out")
 
 FAMILIES: Mapping[str, Family] = {
     "wav2vec2": Family("wav2vec2 (XLS-R, MMS, Omnilingual)"),
     "hubert": Family("HuBERT"),
-    "wavlm": Family("WavLM", attention="eager"),
+    "wavlm": Family("WavLM", **WAVLM),
     "data2vec-audio": Family("Data2Vec-audio"),
     "unispeech-sat": Family("UniSpeech-SAT"),
-    "wav2vec2-conformer": Family("Wav2Vec2-Conformer"),
-    "wav2vec2-bert": Family("w2v-BERT 2.0", _log_mel, "SeamlessM4TFeatureExtractor", "Wav2Vec2BertProcessor"),
+    "wav2vec2-conformer": Family("Wav2Vec2-Conformer", low_rank=CONFORMER),
+    "wav2vec2-bert": Family(
+        "w2v-BERT 2.0", _log_mel, "SeamlessM4TFeatureExtractor", "Wav2Vec2BertProcessor", low_rank=CONFORMER
+    ),
 }
 
 

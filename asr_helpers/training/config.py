@@ -24,6 +24,9 @@ GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU n
 # What may differ between a run and its continuation: how steps are computed, not which they are.
 FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every", "push_to_hub"}
 
+# What a continuation may have otherwise, or what its checkpoint and its utterances answer for.
+PLACE = {"checkpoint", "stream_from", "stream_buffer", "resume", "processes"}
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -130,6 +133,9 @@ class TrainingSetup:
         head_seed: Seed of the new head alone.
         keep_head: The letters that a fine-tuned checkpoint's head knows keep their weights; only others are new.
         adapter_language: Language whose adapter of an MMS checkpoint is the start; it and the head learn alone.
+        add_adapter: Behind the encoder comes a new layer that halves the frames, where the checkpoint has none.
+        lora_rank: Rank of LoRA's additions to the encoder; they and what is new learn alone. 0: none.
+        lora_alpha: LoRA's additions count ``lora_alpha / lora_rank`` times.
         freeze_feature_encoder: The convolutions keep what they learnt in pretraining.
         dropout: One probability for all dropouts of the encoder.
         mask_time_prob: SpecAugment's share of frames that start a masked span.
@@ -143,6 +149,9 @@ class TrainingSetup:
     head_seed: int = 101
     keep_head: bool = False
     adapter_language: str = ""
+    add_adapter: bool = False
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
     freeze_feature_encoder: bool = True
     dropout: float = 0.0
     mask_time_prob: float = 0.05
@@ -154,6 +163,28 @@ class TrainingSetup:
     def __post_init__(self) -> None:
         if self.stream_buffer < 1:
             raise ValueError(f"stream_buffer is {self.stream_buffer}; use 1 (hardly any shuffling) or more")
+        if self.lora_rank < 0 or not self.lora_alpha > 0:
+            raise ValueError(
+                f"lora_rank is {self.lora_rank} and lora_alpha {self.lora_alpha}; use 0 or more, and a number above 0"
+            )
+        chosen = {"adapter_language": self.adapter_language, "lora_rank": self.lora_rank}
+        chosen = {name: value for name, value in chosen.items() if value}
+        for name, value in chosen.items():
+            if not self.freeze_feature_encoder:
+                raise ValueError(
+                    f"{name} is {value!r}, with which the convolutions rest, and freeze_feature_encoder is False: "
+                    "leave one of them out"
+                )
+        if len(chosen) > 1 or (self.adapter_language and self.add_adapter):
+            other = "lora_rank" if self.lora_rank else "add_adapter"
+            raise ValueError(
+                f"with adapter_language={self.adapter_language!r} only that adapter and the head learn: leave out it, "
+                f"or {other}={getattr(self, other)!r}"
+            )
+
+    def fixed(self) -> dict[str, Any]:
+        """What a continuation of the run must not change, beside the recipe, the checkpoint and the utterances."""
+        return {name: value for name, value in asdict(self).items() if name not in PLACE}
 
 
 def from_parameters(kind: type[Chosen], parameters: Mapping[str, Any]) -> Chosen:

@@ -18,7 +18,7 @@ from asr_helpers.model.frames import ctc_frames_needed, output_frames
 from asr_helpers.wording import counted, duration, listed, size
 
 from .device import has_fast_bf16
-from .rehearsal import accumulation_gap, rehearse, wer_before_training
+from .rehearsal import MOMENTS, accumulation_gap, rehearse, wer_before_training
 
 if TYPE_CHECKING:
     from .trainer import CTCTrainer
@@ -36,7 +36,6 @@ FEW_UTTERANCES = 10  # of validation; an interval over 10 is some 20 points of W
 TIGHT = 0.9  # share of the free memory
 UNKNOWN = 0.001  # share of the labels
 READS = 0.7  # a WER below this before training is no accident
-STATE = 3  # weights and AdamW's two moments, in sizes of the weights
 GAP = 1e-3  # relative difference of two gradients that fp32 rounding cannot explain
 
 
@@ -201,7 +200,7 @@ def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
     hearing = getattr(model.base_model, "feature_extractor", None)  # None where features are computed before the model
     free = hearing is not None and any(p.requires_grad for p in hearing.parameters())
     advice = "the convolutions hear well enough, and cost most of the memory: freeze_feature_encoder()"
-    yield Check("trained parameters", f"{trained / 1e6:.1f} M of {every / 1e6:.1f} M", advice if free else "")
+    yield Check("trained parameters", f"{trained:,} of {every:,}", advice if free else "")
 
 
 def _mask_policy(trainer: CTCTrainer) -> Check:
@@ -280,7 +279,8 @@ def _cost(trainer: CTCTrainer) -> Iterator[Check]:
     yield Check("peak memory", said, advice)
 
     weights = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
-    needed = STATE * weights * (config.checkpoints + 1)
+    learning = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    needed = (weights + MOMENTS * learning) * (config.checkpoints + 1)
     free = psutil.disk_usage(trainer.args.output_dir).free
     said = f"{size(needed)} for {config.checkpoints} checkpoints and one being written, {size(free)} free"
     fix = f"free some space for {trainer.args.output_dir}, or choose a run folder elsewhere"

@@ -21,7 +21,7 @@ from .sampling import train_loader, validation_loader
 if TYPE_CHECKING:
     from .trainer import CTCTrainer
 
-__all__ = ["PeakMemory", "Rehearsal", "accumulation_gap", "rehearse", "wer_before_training"]
+__all__ = ["MOMENTS", "PeakMemory", "Rehearsal", "accumulation_gap", "rehearse", "wer_before_training"]
 
 SAMPLE = 16  # validation utterances that are transcribed before training
 MOMENTS = 8  # bytes AdamW keeps for each trained parameter: two fp32 moments, made at the first step

@@ -166,7 +166,7 @@ def training_elsewhere(
 
 @pytest.mark.slow
 def test_two_processes_leave_what_the_notebook_goes_on_with(tmp_path, capsys):
-    exact = {"dropout": 0.0, "mask_time_prob": 0.0}
+    exact = {"dropout": 0.0, "mask_time_prob": 0.0, "lora_rank": 4}  # whole models: in test_processes.py
     given = {**tiny_run(tmp_path / "two"), **exact, "processes": 2}
     run = open_run(given["run_folder"])
     training = start_training(run, given)
@@ -179,6 +179,7 @@ def test_two_processes_leave_what_the_notebook_goes_on_with(tmp_path, capsys):
     assert result.validations().set_index("step")["wer"][result.best_step] == result.best_wer
 
     entry = training.save(result)
+    assert (run.path("model") / "lora" / "adapter_model.safetensors").is_file()
     assert entry["parameters"] == {"run_folder": run.name, **asdict(training.setup), **asdict(training.config)}
     assert entry["artifacts"] == {path: fingerprint(run.folder / path) for path in entry["artifacts"]}
 

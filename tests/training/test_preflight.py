@@ -124,7 +124,7 @@ def wider() -> Wav2Vec2ForCTC:
         ("SpecAugment", "error", "masks of 60 frames", {"model": with_config(mask_time_length=60)}),
         ("SpecAugment", "warning", "masks of 9 frames", {"model": with_config(mask_time_length=9)}),
         ("loss reduction", "warning", "the model's own: sum", {"model": with_config(ctc_loss_reduction="sum")}),
-        ("trained parameters", "warning", " M of ", {"model": thawed}),
+        ("trained parameters", "warning", " of ", {"model": thawed}),
     ],
 )
 def test_what_is_wrong_is_found(tmp_path: Path, check: str, verdict: str, value: str, change: dict) -> None:
