@@ -22,17 +22,20 @@ from asr_helpers.run.parameters import read_parameters
 from asr_helpers.run.places import repository, resolve
 from asr_helpers.run.runner import run_notebooks
 
-__all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
+__all__ = ["SEED", "SIZES", "Corpus", "checkpoint_of", "lengths_of", "noise_corpus", "sample_corpus"]
 
 SEED = 13
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+TINY |= {"conv_dim": [16] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
 SIZES = {
     "starter": None,  # models/starter
     "base": {"feat_extract_norm": "group"},  # facebook/wav2vec2-base: the configuration's other defaults
     "xls-r-300m": {**LARGE, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+    "tiny": TINY,  # to rehearse
 }
-SHORTEST, LONGEST = 4.0, 8.0  # seconds, 6 on average: the clips of the sizes that have no corpus
-CLIPS = 1920 if torch.cuda.is_available() else 192  # to train on: an epoch has to last some seconds on a GPU too
+CLIPS = {"tiny": 36}  # to train on
+MANY = 1920 if torch.cuda.is_available() else 192  # an epoch has to last some seconds on a GPU too
 
 
 @dataclass(frozen=True)
@@ -99,17 +102,28 @@ def noise_corpus(size: str, folder: Path) -> Corpus:
     processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter", trust_remote_code=False)
     rng = np.random.default_rng(SEED)
     letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
-    rows = []
-    for number in range(CLIPS + CLIPS // 3):
-        seconds = float(rng.uniform(SHORTEST, LONGEST))
+    rows, clips, lengths = [], CLIPS.get(size, MANY), lengths_of(size)
+    for number in range(clips + clips // 3):
+        seconds = float(rng.uniform(*lengths))
         noise = (rng.normal(0, 0.05, int(seconds * SAMPLING_RATE)) * 32768).clip(-32768, 32767).astype(np.int16)
         soundfile.write(folder / f"{number}.wav", noise, SAMPLING_RATE)
         text = " ".join("".join(rng.choice(letters, 5)) for _ in range(int(seconds * 2)))
-        split = "train" if number < CLIPS else ("validation", "test")[number % 2]
+        split = "train" if number < clips else ("validation", "test")[number % 2]
         rows.append({"id": str(number), "audio": f"{number}.wav", "text": text, "speaker": "", "seconds": seconds})
         rows[-1]["split"] = split
+    return Corpus(pd.DataFrame(rows), folder, checkpoint_of(size, folder), processor)
+
+
+def lengths_of(size: str) -> tuple[float, float]:
+    """The shortest and the longest clip of a size that has no corpus, s."""
+    return (0.5, 1.5) if size == "tiny" else (4.0, 8.0)
+
+
+def checkpoint_of(size: str, folder: Path) -> Path:
+    """Write a checkpoint of random weights into ``folder``."""
+    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter", trust_remote_code=False)
     torch.manual_seed(SEED)
     settings = {"vocab_size": len(processor.tokenizer), "pad_token_id": processor.tokenizer.pad_token_id}
     settings["layerdrop"] = 0.0  # this project's loader sets it to 0; both must compute the same layers
     Wav2Vec2ForCTC(Wav2Vec2Config(**SIZES[size], **settings)).save_pretrained(folder / "checkpoint")
-    return Corpus(pd.DataFrame(rows), folder, folder / "checkpoint", processor)
+    return folder / "checkpoint"

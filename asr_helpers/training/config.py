@@ -13,7 +13,7 @@ from transformers import TrainingArguments
 
 from .device import choose_precision, training_device
 from .optimisation import Schedule
-from .processes import world_size
+from .processes import backend, world_size
 
 __all__ = ["TrainingConfig", "TrainingSetup", "from_parameters", "training_arguments"]
 
@@ -249,5 +249,6 @@ def training_arguments(
         report_to="none",
         disable_tqdm=True,
         push_to_hub=False,
+        ddp_backend=backend(),
         ddp_find_unused_parameters=True,  # layer drop and a frozen encoder leave parameters without a gradient
     )
