@@ -22,17 +22,20 @@ from asr_helpers.run.parameters import read_parameters
 from asr_helpers.run.places import repository, resolve
 from asr_helpers.run.runner import run_notebooks
 
-__all__ = ["SEED", "SIZES", "Corpus", "noise_corpus", "sample_corpus"]
+__all__ = ["SEED", "SIZES", "Corpus", "checkpoint_of", "lengths_of", "noise_corpus", "sample_corpus"]
 
 SEED = 13
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+TINY |= {"conv_dim": [16] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
 SIZES = {
     "starter": None,  # models/starter
     "base": {"feat_extract_norm": "group"},  # facebook/wav2vec2-base: the configuration's other defaults
     "xls-r-300m": {**LARGE, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+    "tiny": TINY,  # to rehearse
 }
-SHORTEST, LONGEST = 4.0, 8.0  # seconds, 6 on average: the clips of the sizes that have no corpus
-CLIPS = 1920 if torch.cuda.is_available() else 192  # to train on: an epoch has to last some seconds on a GPU too
+CLIPS = {"tiny": 36}  # to train on
+MANY = 1920 if torch.cuda.is_available() else 192  # an epoch has to last some seconds on a GPU too
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,10 @@ def noise_corpus(
     Args:
         size: One of ``SIZES``.
         folder: Where it is made.
-        clips: To train on; by default ``CLIPS``.
-        limits: Seconds between which they last; by default ``SHORTEST`` and ``LONGEST``.
+        clips: To train on; by default as many as its size needs.
+        limits: Seconds between which they last; by default those of the size.
     """
-    clips, (shortest, longest) = clips or CLIPS, limits or (SHORTEST, LONGEST)
+    clips, (shortest, longest) = clips or CLIPS.get(size, MANY), limits or lengths_of(size)
     processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter", trust_remote_code=False)
     rng = np.random.default_rng(SEED)
     letters = [token for token in processor.tokenizer.get_vocab() if len(token) == 1 and token != "|"]
@@ -120,8 +123,19 @@ def noise_corpus(
         split = "train" if number < clips else ("validation", "test")[number % 2]
         rows.append({"id": str(number), "audio": f"{number}.wav", "text": text, "speaker": "", "seconds": seconds})
         rows[-1]["split"] = split
+    return Corpus(pd.DataFrame(rows), folder, checkpoint_of(size, folder), processor)
+
+
+def lengths_of(size: str) -> tuple[float, float]:
+    """The shortest and the longest clip of a size that has no corpus, s."""
+    return (0.5, 1.5) if size == "tiny" else (4.0, 8.0)
+
+
+def checkpoint_of(size: str, folder: Path) -> Path:
+    """Write a checkpoint of random weights into ``folder``."""
+    processor = Wav2Vec2Processor.from_pretrained(repository() / "models" / "starter", trust_remote_code=False)
     torch.manual_seed(SEED)
     settings = {"vocab_size": len(processor.tokenizer), "pad_token_id": processor.tokenizer.pad_token_id}
     settings["layerdrop"] = 0.0  # this project's loader sets it to 0; both must compute the same layers
     Wav2Vec2ForCTC(Wav2Vec2Config(**SIZES[size], **settings)).save_pretrained(folder / "checkpoint")
-    return Corpus(pd.DataFrame(rows), folder, folder / "checkpoint", processor)
+    return folder / "checkpoint"

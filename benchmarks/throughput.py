@@ -319,7 +319,8 @@ def main() -> None:
         if options.only != "preprocessing":
             bench = Bench(corpus, folder, device)
         if options.only in (None, "training"):
-            memory = peak_of_fresh_process(options.size) if device.type == "cpu" else None
+            fresh = device.type == "cpu" and options.size != "tiny"
+            memory = peak_of_fresh_process(options.size) if fresh else None
             results["training"] = training(bench, options.rounds, memory)
         if options.only in (None, "evaluation"):
             results["evaluation"] = evaluation(bench, options.rounds)

@@ -8,6 +8,7 @@ import bench_tables
 import convergence
 import corpora
 import frozen
+import gpu_check
 import ladder
 import measuring
 import numpy as np
@@ -20,16 +21,6 @@ import torch
 from tiny import VOCAB, tiny_model, tiny_processor
 
 from asr_helpers.dataset.collator import Collator
-
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "conv_dim": [16] * 7,
-    "num_conv_pos_embeddings": 16,
-    "num_conv_pos_embedding_groups": 2,
-}
 
 
 @pytest.fixture
@@ -116,20 +107,10 @@ def test_a_table_is_markdown():
     ]
 
 
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """Make the sizes small enough for a test; nothing of a fresh process, which would not know of them."""
-    monkeypatch.setitem(corpora.SIZES, "tiny", TINY)
-    for name, value in {"CLIPS": 36, "SHORTEST": 0.5, "LONGEST": 1.5}.items():
-        monkeypatch.setattr(corpora, name, value)
-    monkeypatch.setattr(throughput, "TRAINED_EPOCHS", 1)
-    monkeypatch.setattr(throughput, "peak_of_fresh_process", lambda size: lambda variant: 1e6)
-    return tmp_path
-
-
 @pytest.mark.slow
-def test_throughput_measures_all_three_parts(small, monkeypatch, capsys):
-    out = small / "throughput.json"
+def test_throughput_measures_all_three_parts(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "throughput.json"
+    monkeypatch.setattr(throughput, "TRAINED_EPOCHS", 1)
     monkeypatch.setattr(sys, "argv", ["throughput.py", "--size", "tiny", "--rounds", "1", "--out", str(out)])
     throughput.main()
     results = json.loads(out.read_text())
@@ -147,32 +128,33 @@ def test_throughput_measures_all_three_parts(small, monkeypatch, capsys):
     assert evaluation[1]["wer"] == pytest.approx(evaluation[0]["wer"], abs=0.1)
     said = capsys.readouterr().out
     assert all(f"| {part} |" in said for part in ("preprocessing", "training", "evaluation"))
+    assert all(value >= 0 for value in gpu_check._ladder(out).values())
 
 
 @pytest.mark.slow
-def test_peak_memory_is_that_of_the_training(small, monkeypatch, capsys):
+def test_peak_memory_is_that_of_the_training(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["throughput.py", "--size", "tiny", "--peak-of", "this project's trainer"])
     throughput.main()
     assert 0 < json.loads(capsys.readouterr().out.splitlines()[-1])["peak"] < 1e9
 
 
 @pytest.mark.slow
-def test_convergence_reads_both_at_the_same_numbers_of_examples(small, monkeypatch):
-    monkeypatch.setattr(convergence, "sample_corpus", lambda: corpora.noise_corpus("tiny", small))
-    monkeypatch.setattr(sys, "argv", ["convergence.py", "--epochs", "2", "--out", str(small / "convergence")])
+def test_convergence_reads_both_at_the_same_numbers_of_examples(tmp_path, monkeypatch):
+    monkeypatch.setattr(convergence, "sample_corpus", lambda: corpora.noise_corpus("tiny", tmp_path))
+    monkeypatch.setattr(sys, "argv", ["convergence.py", "--epochs", "2", "--out", str(tmp_path / "convergence")])
     convergence.main()
-    readings = json.loads((small / "convergence.json").read_text())["readings"]
+    readings = json.loads((tmp_path / "convergence.json").read_text())["readings"]
     seen = [[reading["examples"] for reading in readings[name]] for name in ("original", "project")]
     assert seen == [[16, 32, 36, 52, 68, 72], [8, 16, 24, 32, 36, 44, 52, 60, 68, 72]]  # fewer steps than readings
     for run in readings.values():
         assert all(a["seconds"] < b["seconds"] for a, b in pairwise(run))
         assert all(r["wer"] >= 0 and 0 <= r["blank_share"] <= 1 for r in run)
     assert readings["original"][0]["learning_rate"] < 1e-6  # in the long warmup
-    assert (small / "convergence.png").stat().st_size > 10_000
+    assert (tmp_path / "convergence.png").stat().st_size > 10_000
 
 
-def test_frozen_layers_are_compared_with_the_whole_model(small, monkeypatch, capsys):
-    out = small / "frozen.json"
+def test_frozen_layers_are_compared_with_the_whole_model(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "frozen.json"
     given = ("--size", "tiny", "--clips", "8", "--rounds", "1", "--out", str(out))
     monkeypatch.setattr(sys, "argv", ["frozen.py", *given])
     frozen.main()

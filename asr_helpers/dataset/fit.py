@@ -65,7 +65,8 @@ def require_fit(
     if difference := own.difference(Alphabet.of(processor), "the dataset", "the processor"):
         differs.append(difference)
     if before["layers"] != now["layers"]:
-        differs.append(f"its frames are those of convolutions {before['layers']}, the checkpoint's {now['layers']}")
+        those = f"its frames are those of convolutions {before['layers']}, and not of {now['layers']}"
+        differs.append(f"{those}, which checkpoint and add_adapter now ask for")
     if normalisation is not None and before["normalisation"] != now["normalisation"]:
         differs.append(f"its texts were normalised with {before['normalisation']}, the run's {now['normalisation']}")
     if differs:

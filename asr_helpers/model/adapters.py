@@ -16,11 +16,11 @@ from asr_helpers.wording import listed
 
 from .families import HEAD
 
-__all__ = ["load_adapter", "rest_all_but_adapter", "save_adapter"]
+__all__ = ["load_adapter", "rest_all_but", "save_adapter"]
 
 FILE = "adapter.{}.safetensors"
 
-PART = "adapter_layer."  # of the names of an adapter's weights
+PART = "adapter_layer."  # of the names of an adapter's weights; transformers' adapters that halve frames are others
 
 
 def load_adapter(model: PreTrainedModel, folder: Path, language: str) -> None:
@@ -52,10 +52,10 @@ def load_adapter(model: PreTrainedModel, folder: Path, language: str) -> None:
             parameter.copy_(weights[name])
 
 
-def rest_all_but_adapter(model: PreTrainedModel) -> None:
-    """Ask a gradient for the adapter and the head alone: about 2.5 of MMS's 965 million parameters."""
+def rest_all_but(model: PreTrainedModel, parts: tuple[str, ...] = (PART,)) -> None:
+    """Ask a gradient for the head and what has a part in its name alone: 2.5 of MMS's 965 million parameters."""
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(PART in name or name.startswith(HEAD))
+        parameter.requires_grad_(name.startswith(HEAD) or any(part in name for part in parts))
 
 
 def save_adapter(model: PreTrainedModel, folder: Path, language: str) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FAMILIES", "HEAD", "INPUTS", "STORED", "Family", "family_of", "inputs_of"]
+__all__ = ["ADAPTER", "FAMILIES", "HEAD", "INPUTS", "STORED", "Family", "family_of", "inputs_of"]
 
 HEAD = "lm_head."  # where every family's CTC output layer lies; everything else is "the encoder"
+ADAPTER = "adapter."  # in every family that has them: layers behind the encoder that halve the frames
 
 STORED = "hidden_states"  # what a model with frozen layers takes in place of a recording (model.frozen)
 
@@ -49,6 +50,7 @@ class Family:
         attention: The only way in which its attention is written; empty: it may be chosen.
         projection_gives_input: Whether ``feature_projection`` gives, beside its output, what it normalised.
         norm_last: Whether the encoder's norm stands behind the layers whatever ``do_stable_layer_norm`` says.
+        low_rank: Layers of each encoder layer that LoRA adds to, by the ends of their names.
     """
 
     name: str
@@ -58,16 +60,24 @@ class Family:
     attention: str = ""
     projection_gives_input: bool = True
     norm_last: bool = False
+    low_rank: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
 
+
+# transformers takes the weights of its attention past the layers that hold them, and so past what LoRA adds to these.
+WAVLM = {"attention": "eager", "low_rank": ("intermediate_dense", "output_dense")}
+
+CONFORMER = ("linear_q", "linear_k", "linear_v", "linear_out")
 
 FAMILIES: Mapping[str, Family] = {
     "wav2vec2": Family("wav2vec2 (XLS-R, MMS, Omnilingual)"),
     "hubert": Family("HuBERT", projection_gives_input=False),
-    "wavlm": Family("WavLM", attention="eager"),
+    "wavlm": Family("WavLM", **WAVLM),
     "data2vec-audio": Family("Data2Vec-audio"),
     "unispeech-sat": Family("UniSpeech-SAT"),
-    "wav2vec2-conformer": Family("Wav2Vec2-Conformer", norm_last=True),
-    "wav2vec2-bert": Family("w2v-BERT 2.0", _log_mel, "SeamlessM4TFeatureExtractor", "Wav2Vec2BertProcessor"),
+    "wav2vec2-conformer": Family("Wav2Vec2-Conformer", norm_last=True, low_rank=CONFORMER),
+    "wav2vec2-bert": Family(
+        "w2v-BERT 2.0", _log_mel, "SeamlessM4TFeatureExtractor", "Wav2Vec2BertProcessor", low_rank=CONFORMER
+    ),
 }
 
 

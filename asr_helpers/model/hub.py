@@ -13,6 +13,7 @@ __all__ = ["CheckpointUnavailable", "HubUnavailable", "has_safe_weights", "locat
 
 HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 TEXTS = ["*.json", "*.txt"]
+ADDITION = "adapter_config.json"
 SAFE_WEIGHTS = ["model*.safetensors"]
 PICKLED_WEIGHTS = ["pytorch_model*.bin"]
 
@@ -50,6 +51,10 @@ def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True, also: str
         folder = _fetch(str(checkpoint), weights, also)
     if not (folder / "config.json").is_file():
         raise CheckpointUnavailable(f"{checkpoint} has no config.json: it is no checkpoint of transformers")
+    if (folder / ADDITION).exists():  # it names another checkpoint, which transformers would load in this one's place
+        raise CheckpointUnavailable(
+            f"{checkpoint} has an {ADDITION}: it is peft's addition to another model; give the merged model's folder"
+        )
     if weights and not has_safe_weights(folder) and not _has(folder, PICKLED_WEIGHTS):
         raise CheckpointUnavailable(
             f"{checkpoint} has no weights here (no model.safetensors or pytorch_model.bin in {folder}); "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,23 +11,24 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import nn
 from transformers import AutoConfig, AutoModelForCTC, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
-from .adapters import FILE, load_adapter, rest_all_but_adapter
+from .adapters import FILE, load_adapter, rest_all_but
 from .exact import make_exact
-from .families import HEAD, family_of
+from .families import ADAPTER, HEAD, family_of
 from .frozen import freeze_lowest
+from .head import MASK_VECTOR, alphabet_to_keep, draw, keep_outputs, seed_of
 from .hub import has_safe_weights, locate_checkpoint
-from .vocabulary import Alphabet, read_alphabet
+from .lora import add_lora
+from .vocabulary import Alphabet
 
 __all__ = ["check_vocabulary", "load_config", "load_for_ctc", "load_trained", "spec_augment_for"]
 
 # What a new head may lack in a checkpoint; anything else that is missing means that the checkpoint is another
 # model.
-MASK_VECTOR = "masked_spec_embed"
 FRESH = re.compile(rf"^({re.escape(HEAD)}|(\w+\.)?{MASK_VECTOR}$)")
+NEW_ADAPTER = re.compile(rf"^(\w+\.)?{re.escape(ADAPTER)}")  # where one is asked for
 
 DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "final_dropout")
 DROPOUTS += ("conformer_conv_dropout",)  # of those families that have it
@@ -41,6 +41,9 @@ def load_for_ctc(
     head_seed: int,
     keep_head: bool = False,
     adapter_language: str = "",
+    add_adapter: bool = False,
+    lora_rank: int = 0,
+    lora_alpha: float = 16.0,
     freeze_feature_encoder: bool = True,
     frozen_layers: int = 0,
     shortest_frames: int | None = None,
@@ -65,13 +68,16 @@ def load_for_ctc(
             they stand in its vocabulary; the others are drawn, and its outputs for anything else are left out.
         adapter_language: Begin with this language's adapter of an MMS checkpoint (``"urd-script_arabic"``), and ask a
             gradient for adapter and head alone. Empty: train the whole model.
+        add_adapter: As in `load_config`.
+        lora_rank: Rank of LoRA's additions to the encoder; they, the head and a new adapter layer learn alone. 0: none.
+        lora_alpha: LoRA's additions count ``lora_alpha / lora_rank`` times.
         freeze_feature_encoder: No gradient for the convolutions that hear the waveform, as in the original
             paper.
         frozen_layers: No gradient for the convolutions and this many of the lowest layers either, and their output may
             stand in for a recording (:func:`asr_helpers.model.frozen.freeze_lowest`). 0: the whole transformer learns.
         shortest_frames: Frames of the shortest clip that will be trained on; masks of SpecAugment are made to
             fit.
-        dropout: One probability for all dropouts, or some by name (``{"final_dropout": 0.1}``). None: as
+        dropout: One probability for all dropouts (LoRA's too), or some by name (``{"final_dropout": 0.1}``). None: as
             configured.
         spec_augment: Settings of SpecAugment by their config names (``{"mask_time_prob": 0.05}``).
         attn_implementation: ``"eager"``, ``"sdpa"``, ``"flash_attention_2"``; None: what transformers
@@ -83,28 +89,38 @@ def load_for_ctc(
     Raises:
         HubUnavailable: ``checkpoint`` is no folder and the Hub cannot be reached.
         CheckpointUnavailable: The folder or the id does not exist, or holds no weights.
+        ImportError: LoRA is asked for, and peft is not installed.
         ValueError: The vocabulary and the blank do not fit each other, or the checkpoint's head, or a setting has
             another name.
     """
     folder = locate_checkpoint(checkpoint, also=FILE.format(adapter_language) if adapter_language else "")
-    config = load_config(folder)
+    config = load_config(folder, add_adapter=add_adapter)
+    new_layers = add_adapter and not load_config(folder).add_adapter
+    if keep_head and new_layers:
+        raise ValueError("keep_head keeps a head that has never heard the layer of add_adapter; leave one of them out")
     alphabet = Alphabet.of(processor)
-    own = _alphabet_to_keep(folder, alphabet, checkpoint) if keep_head else alphabet
+    own = alphabet_to_keep(folder, alphabet, checkpoint) if keep_head else alphabet
     _configure(config, own, dropout=dropout, spec_augment=spec_augment)
     if shortest_frames is not None:
         for name, value in spec_augment_for(config, shortest_frames).items():
             setattr(config, name, value)
-    model, fresh = _load(folder, config, attn_implementation)
+    model, fresh = _load(
+        folder, config, attn_implementation, new_layers=seed_of(head_seed, ADAPTER) if new_layers else None
+    )
     if keep_head and any(name.startswith(HEAD) for name in fresh):
         raise ValueError(f"keep_head=True, but {checkpoint} has no CTC head; leave keep_head out to get a new one")
-    _draw(model, fresh if keep_head else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
+    draw(model, fresh if keep_head else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
     if keep_head:
-        _keep_outputs(model, own, alphabet, head_seed)
+        keep_outputs(model, own, alphabet, head_seed)
     if freeze_feature_encoder and hasattr(model, "freeze_feature_encoder"):  # not where features are computed before
         model.freeze_feature_encoder()
     if adapter_language:
         load_adapter(model, folder, adapter_language)
-        rest_all_but_adapter(model)
+        rest_all_but(model)
+    if lora_rank:
+        rest_all_but(model, (ADAPTER,) if new_layers else ())
+        rate = dropout if isinstance(dropout, float) else 0.0
+        add_lora(model, rank=lora_rank, alpha=lora_alpha, dropout=rate, seed=seed_of(head_seed, "lora"))
     _rest_unused_mask_vector(model)
     make_exact(model)
     if frozen_layers:
@@ -112,12 +128,17 @@ def load_for_ctc(
     return model.train()
 
 
-def load_config(checkpoint: str | Path) -> PreTrainedConfig:
+def load_config(checkpoint: str | Path, *, add_adapter: bool = False) -> PreTrainedConfig:
     """Read a checkpoint's config, by which frames can be counted before any weights are loaded.
+
+    Args:
+        checkpoint: A folder, or an id on the Hugging Face Hub.
+        add_adapter: With a layer behind the encoder that halves the frames: a new one, where it has none.
 
     Raises:
         HubUnavailable: ``checkpoint`` is no folder and the Hub cannot be reached.
-        ValueError: It is of no family that can be fine-tuned here; the text lists those that can.
+        ValueError: It is of no family that can be fine-tuned here (the text lists those that can), or its family has no
+            such layers.
     """
     folder = locate_checkpoint(checkpoint, weights=False)
     try:
@@ -125,7 +146,11 @@ def load_config(checkpoint: str | Path) -> PreTrainedConfig:
     except ValueError as error:
         known = "its config.json is damaged, of an unknown kind, or asks for Python of its own, which is never run"
         raise ValueError(f"{checkpoint} is no checkpoint of transformers: {known}; choose another") from error
-    family_of(config, checkpoint=checkpoint)
+    family = family_of(config, checkpoint=checkpoint)
+    if add_adapter and not hasattr(config, "add_adapter"):
+        raise ValueError(f"add_adapter is true, and {family.name} has no such layers; leave it out for {checkpoint}")
+    if add_adapter and not config.add_adapter:
+        config.update({"add_adapter": True, "num_adapter_layers": 1})
     return config
 
 
@@ -220,8 +245,12 @@ def _configure(
     )
 
 
-def _load(folder: Path, config: PreTrainedConfig, attn_implementation: str | None) -> tuple[PreTrainedModel, set[str]]:
+def _load(
+    folder: Path, config: PreTrainedConfig, attn_implementation: str | None, *, new_layers: int | None = None
+) -> tuple[PreTrainedModel, set[str]]:
     """Load the weights; return the model, and the names of those that the checkpoint lacks or has in another size.
+
+    Where an adapter layer is new, transformers draws it from the seed ``new_layers``.
 
     ``weights_only`` unpickles tensors and nothing else: published checkpoints still come as
     ``pytorch_model.bin``, and a pickle of unknown origin must not run code.
@@ -229,6 +258,8 @@ def _load(folder: Path, config: PreTrainedConfig, attn_implementation: str | Non
     safe = has_safe_weights(folder)
     try:
         with torch.random.fork_rng(devices=[]), _quiet():
+            if new_layers is not None:
+                torch.default_generator.manual_seed(new_layers)
             model, report = AutoModelForCTC.from_pretrained(
                 folder,
                 config=config,
@@ -249,6 +280,8 @@ def _load(folder: Path, config: PreTrainedConfig, attn_implementation: str | Non
             "fetch or train the checkpoint again"
         ) from error
     fresh = set(report["missing_keys"]) | {entry[0] for entry in report["mismatched_keys"]}
+    if new_layers is not None:
+        fresh = {name for name in fresh if not NEW_ADAPTER.match(name)}
     foreign = sorted(name for name in fresh if not FRESH.match(name))
     if foreign:
         raise ValueError(
@@ -272,53 +305,9 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-@torch.no_grad()
-def _draw(model: PreTrainedModel, names: set[str], seed: int) -> None:
-    """Draw the named parameters from ``seed``, each from a stream of its own, distributed as in transformers.
-
-    The streams are derived by hashing: a plain ``seed`` would repeat the numbers that ``torch.manual_seed``
-    gives.
-    """
-    parameters = dict(model.named_parameters())
-    for name in sorted(names):
-        digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
-        if name.endswith("bias"):
-            parameters[name].zero_()
-        elif name.endswith(MASK_VECTOR):
-            parameters[name].uniform_(generator=generator)
-        else:
-            parameters[name].normal_(0, model.config.initializer_range, generator=generator)
-
-
 def _rest_unused_mask_vector(model: PreTrainedModel) -> None:
     """Ask no gradient for SpecAugment's vector when no mask uses it: DistributedDataParallel would wait for it."""
     config, base = model.config, model.base_model
     used = getattr(config, "apply_spec_augment", True) and config.mask_time_prob > 0
     if hasattr(base, MASK_VECTOR) and not used:
         getattr(base, MASK_VECTOR).requires_grad_(False)
-
-
-def _alphabet_to_keep(folder: Path, wanted: Alphabet, checkpoint: str | Path) -> Alphabet:
-    """Read what the outputs of a checkpoint's head mean; refuse one that none of the wanted letters is among."""
-    own, advice = read_alphabet(folder), "leave keep_head out to get a new head"
-    if own is None:
-        raise ValueError(
-            f"keep_head=True, but {checkpoint} has no vocab.json that says what its outputs mean; {advice}"
-        )
-    if not any(
-        len(wanted.tokens[i]) == 1 for i in wanted.counterparts(own) if i not in (wanted.blank, wanted.boundary)
-    ):
-        raise ValueError(f"keep_head=True, but {checkpoint} knows none of these letters; {advice}")
-    return own
-
-
-@torch.no_grad()
-def _keep_outputs(model: PreTrainedModel, own: Alphabet, alphabet: Alphabet, seed: int) -> None:
-    """Give the head the outputs of ``alphabet``: those of ``own`` keep their weights, the others are drawn."""
-    old, names = model.lm_head, {f"{HEAD}weight", f"{HEAD}bias"}
-    model.lm_head = nn.Linear(old.in_features, len(alphabet))
-    model.config.update({"vocab_size": len(alphabet), "pad_token_id": alphabet.blank})
-    _draw(model, names, seed)
-    for here, there in alphabet.counterparts(own).items():
-        model.lm_head.weight[here], model.lm_head.bias[here] = old.weight[there], old.bias[there]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,21 +94,24 @@ class Run:
         self.written.add(artifact)
         write_parquet(table, self.path(artifact))
 
-    def write_model(self, model: Any, processor: Any, *, adapter_language: str = "") -> None:
+    def write_model(self, model: Any, processor: Any, *, parts: Callable[[Path], None] | None = None) -> None:
         """Write the model with its processor beside it, whole or not at all: safetensors, loadable by transformers.
 
         It also gets the spelling that it was taught (`decoding.recogniser.read_normaliser`): whoever has the folder
-        alone can then bring a text into it. Where a language's adapter was trained, it is written as MMS does too.
+        alone can then bring a text into it.
+
+        Args:
+            model: As it is loaded again.
+            processor: Its own.
+            parts: Writes what else belongs into the folder, which it is given, before the model is written.
         """
         self.written.add("model")
         spelling = self.path("normalisation")
         with replacing_folder(self.path("model")) as part:
+            if parts:
+                parts(part)
             model.save_pretrained(part)
             processor.save_pretrained(part)
-            if adapter_language:
-                from asr_helpers.model.adapters import save_adapter  # only here: it brings torch along
-
-                save_adapter(model, part, adapter_language)
             if spelling.is_file():
                 shutil.copyfile(spelling, part / spelling.name)
 

@@ -50,7 +50,8 @@ RANGES = {
     "speed_change": (0.0, 0.5),
     **dict.fromkeys(("min_seconds", "max_seconds", "workers", "epochs", "micro_seconds", "learning_rate"), COUNT),
     **dict.fromkeys(("encoder_learning_rate", "patience", "batch_seconds", "compare_utterances", "exports"), COUNT),
-    **dict.fromkeys(("worst", "seed", "head_seed", "frozen_layers"), COUNT),
+    **dict.fromkeys(("worst", "seed", "head_seed", "frozen_layers", "lora_rank"), COUNT),
+    "lora_alpha": (0.001, math.inf),
     **dict.fromkeys(("batch_size", "accumulation", "evaluations", "processes", "stream_buffer", "search_trials"), SIZE),
     **dict.fromkeys(("channel", "max_steps"), (-1, math.inf)),
 }

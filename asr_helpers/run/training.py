@@ -7,18 +7,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.dataset.collator import Collator
 from asr_helpers.dataset.fit import require_fit
 from asr_helpers.dataset.reading import Utterances, load_prepared, stream_prepared
+from asr_helpers.model.adapters import save_adapter
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.hub import publish
 from asr_helpers.model.loading import load_config, load_for_ctc, load_trained
+from asr_helpers.model.lora import merge_lora, save_lora
 from asr_helpers.model.processor import load_processor
 from asr_helpers.storage import write_json
 from asr_helpers.training.config import (
@@ -43,6 +46,7 @@ from .places import resolve, source
 __all__ = ["TrainingInProcesses", "TrainingRun", "read_result", "start_training"]
 
 RESULT_FILE = "result.json"  # beside the checkpoints: what neither the model nor a table of the run says
+LORA_FOLDER = "lora"  # in the model's folder: LoRA as peft reads it; the model beside it has it merged
 RESULT_NUMBERS = ("steps", "best_step", "best_wer", "best_cer", "notes")
 
 
@@ -89,7 +93,7 @@ class TrainingRun:
     def __init__(self, run: Run, setup: TrainingSetup, config: TrainingConfig) -> None:
         self.run, self.setup, self.config = run, setup, config
         self.processor = load_processor(run.need("processor"))
-        require_fit(run.need("dataset"), self.processor, load_config(source(setup.checkpoint)))
+        require_fit(run.need("dataset"), self.processor, self._config())
         prepared = load_prepared(run.need("dataset"))
         self.validation = Utterances(prepared["validation"])
         self.utterances = self._stream() if setup.stream_from else Utterances(prepared["train"])
@@ -98,15 +102,18 @@ class TrainingRun:
     @cached_property
     def model(self) -> PreTrainedModel:
         """The checkpoint with its new head, in fp32 on the CPU; read when it is first asked for."""
-        checkpoint, (shortest, longest) = source(self.setup.checkpoint), self.utterances.limits
+        shortest, longest = self.utterances.limits
         least, most = self.config.augment().lengths
-        frames = int(output_frames(load_config(checkpoint), int(shortest * least * SAMPLING_RATE)))
+        frames = int(output_frames(self._config(), int(shortest * least * SAMPLING_RATE)))
         return load_for_ctc(
-            checkpoint,
+            source(self.setup.checkpoint),
             processor=self.processor,
             head_seed=self.setup.head_seed,
             keep_head=self.setup.keep_head,
             adapter_language=self.setup.adapter_language,
+            add_adapter=self.setup.add_adapter,
+            lora_rank=self.setup.lora_rank,
+            lora_alpha=self.setup.lora_alpha,
             freeze_feature_encoder=self.setup.freeze_feature_encoder,
             frozen_layers=self.setup.frozen_layers,
             shortest_frames=max(1, frames),  # a clip with fewer frames than letters is left out, however short
@@ -147,8 +154,7 @@ class TrainingRun:
             data_collator=self.collator,
             tensorboard=self.run.path("tensorboard"),
         )
-        if self.setup.frozen_layers:
-            trainer.recipe |= {name: getattr(self.setup, name) for name in ("frozen_layers", "frozen_format")}
+        trainer.recipe |= self.setup.fixed()
         return trainer
 
     @cached_property
@@ -186,7 +192,7 @@ class TrainingRun:
         if rank() != 0:
             return None
         run = self.run
-        run.write_model(result.model, self.processor, adapter_language=self.setup.adapter_language)
+        run.write_model(result.model, self.processor, parts=lambda folder: self._write_parts(result.model, folder))
         run.write_table("training_log", result.log)
         write_json({name: getattr(result, name) for name in RESULT_NUMBERS}, run.path("checkpoints") / RESULT_FILE)
         entry = run.record(
@@ -198,6 +204,19 @@ class TrainingRun:
         if self.config.push_to_hub:  # never asks, never shows the token
             print(publish(result.model, self.processor, self.config.push_to_hub), flush=True)
         return entry
+
+    def _config(self) -> PreTrainedConfig:
+        """The checkpoint's config, as it will be trained."""
+        return load_config(source(self.setup.checkpoint), add_adapter=self.setup.add_adapter)
+
+    def _write_parts(self, model: PreTrainedModel, folder: Path) -> None:
+        """Write what was trained of the model in the form that its users share, too; then LoRA becomes part of it."""
+        if self.setup.adapter_language:
+            save_adapter(model, folder, self.setup.adapter_language)
+        if self.setup.lora_rank:
+            save_lora(model, folder / LORA_FOLDER, checkpoint=self.setup.checkpoint)
+            self.processor.save_pretrained(folder / LORA_FOLDER)
+            merge_lora(model)
 
     def _inputs(self) -> dict[str, str]:
         """What the training reads from outside the run folder, beside the checkpoint."""

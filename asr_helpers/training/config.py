@@ -15,7 +15,7 @@ from asr_helpers.audio.augmentation import Augmentation
 
 from .device import choose_precision, training_device
 from .optimisation import Schedule
-from .processes import world_size
+from .processes import backend, world_size
 
 __all__ = [
     "NOT_STORED",
@@ -32,6 +32,7 @@ GPU_WORKERS = 4  # they read and collate ahead of a GPU; a training on the CPU n
 
 # Parameters under which the frozen part would not give the same in every epoch, and why.
 NOT_STORED = {
+    "lora_rank": "LoRA's additions learn in the layers that rest",
     "stream_from": "what the frozen layers make of a stream is not stored",
     "augmentation": "what is stored is what the layers made of the undisturbed sound",
     "speed_change": "what is stored is what the layers made of the undisturbed sound",
@@ -39,6 +40,9 @@ NOT_STORED = {
 
 # What may differ between a run and its continuation: how steps are computed, not which they are.
 FREE = {"micro_seconds", "eval_batch_size", "patience", "workers", "checkpoints", "log_every", "push_to_hub"}
+
+# What a continuation may have otherwise, or what its checkpoint and its utterances answer for.
+PLACE = {"checkpoint", "stream_from", "stream_buffer", "resume", "processes"}
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,9 @@ class TrainingSetup:
         head_seed: Seed of the new head alone.
         keep_head: The letters that a fine-tuned checkpoint's head knows keep their weights; only others are new.
         adapter_language: Language whose adapter of an MMS checkpoint is the start; it and the head learn alone.
+        add_adapter: Behind the encoder comes a new layer that halves the frames, where the checkpoint has none.
+        lora_rank: Rank of LoRA's additions to the encoder; they and what is new learn alone. 0: none.
+        lora_alpha: LoRA's additions count ``lora_alpha / lora_rank`` times.
         freeze_feature_encoder: The convolutions keep what they learnt in pretraining.
         frozen_layers: Lowest layers of the transformer that stay as they are, the convolutions too: their output is
             computed once and stored. 0: the whole transformer learns.
@@ -172,6 +179,9 @@ class TrainingSetup:
     head_seed: int = 101
     keep_head: bool = False
     adapter_language: str = ""
+    add_adapter: bool = False
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
     freeze_feature_encoder: bool = True
     frozen_layers: int = 0
     frozen_format: str = "bf16"
@@ -185,6 +195,28 @@ class TrainingSetup:
     def __post_init__(self) -> None:
         if self.stream_buffer < 1:
             raise ValueError(f"stream_buffer is {self.stream_buffer}; use 1 (hardly any shuffling) or more")
+        if self.lora_rank < 0 or not self.lora_alpha > 0:
+            raise ValueError(
+                f"lora_rank is {self.lora_rank} and lora_alpha {self.lora_alpha}; use 0 or more, and a number above 0"
+            )
+        chosen = {"adapter_language": self.adapter_language, "lora_rank": self.lora_rank}
+        chosen = {name: value for name, value in chosen.items() if value}
+        for name, value in chosen.items():
+            if not self.freeze_feature_encoder:
+                raise ValueError(
+                    f"{name} is {value!r}, with which the convolutions rest, and freeze_feature_encoder is False: "
+                    "leave one of them out"
+                )
+        if len(chosen) > 1 or (self.adapter_language and self.add_adapter):
+            other = "lora_rank" if self.lora_rank else "add_adapter"
+            raise ValueError(
+                f"with adapter_language={self.adapter_language!r} only that adapter and the head learn: leave out it, "
+                f"or {other}={getattr(self, other)!r}"
+            )
+
+    def fixed(self) -> dict[str, Any]:
+        """What a continuation of the run must not change, beside the recipe, the checkpoint and the utterances."""
+        return {name: value for name, value in asdict(self).items() if name not in PLACE}
 
 
 def refuse_combinations(setup: TrainingSetup, config: TrainingConfig) -> None:
@@ -261,5 +293,6 @@ def training_arguments(
         report_to="none",
         disable_tqdm=True,
         push_to_hub=False,
+        ddp_backend=backend(),
         ddp_find_unused_parameters=True,  # layer drop and a frozen encoder leave parameters without a gradient
     )

@@ -203,7 +203,7 @@ def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
     hearing = getattr(model.base_model, "feature_extractor", None)  # None where features are computed before the model
     free = hearing is not None and any(p.requires_grad for p in hearing.parameters())
     advice = "the convolutions hear well enough, and cost most of the memory: freeze_feature_encoder()"
-    yield Check("trained parameters", f"{trained / 1e6:.1f} M of {every / 1e6:.1f} M", advice if free else "")
+    yield Check("trained parameters", f"{trained:,} of {every:,}", advice if free else "")
 
 
 def _augmentation(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
@@ -300,10 +300,9 @@ def _cost(trainer: CTCTrainer) -> Iterator[Check]:
         advice = f"a batch did not fit; it is computed in up to {2**cost.halvings} times as many pieces"
     yield Check("peak memory", said, advice)
 
-    parameters = list(trainer.model.parameters())
-    weights = sum(p.numel() * p.element_size() for p in parameters)
-    moments = MOMENTS * sum(p.numel() for p in parameters if p.requires_grad)
-    needed = (weights + moments) * (config.checkpoints + 1) + stored
+    weights = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
+    learning = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    needed = (weights + MOMENTS * learning) * (config.checkpoints + 1) + stored
     free = psutil.disk_usage(trainer.args.output_dir).free
     said = f"{size(needed)} for {config.checkpoints} checkpoints and one being written"
     said += " and the frozen layers' output" if stored else ""

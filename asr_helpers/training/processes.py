@@ -9,7 +9,23 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-__all__ = ["add_up", "from_first", "gather_bytes", "processes_here", "rank", "several", "share_weights", "world_size"]
+__all__ = [
+    "add_up",
+    "backend",
+    "from_first",
+    "gather_bytes",
+    "processes_here",
+    "rank",
+    "several",
+    "share_weights",
+    "world_size",
+]
+
+
+def backend() -> str | None:
+    """How processes of this machine talk: NCCL refuses two on one GPU, gloo does not; ``None``: as torch prefers."""
+    gpus = torch.cuda.device_count()
+    return "gloo" if 0 < gpus < (processes_here() or 1) else None
 
 
 def several() -> bool:

@@ -107,7 +107,7 @@ class SafeTrainer(Trainer):
             )
         before = read_json(newest / RECIPE_FILE)
         now = json.loads(json.dumps(self.recipe))
-        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        names = [name for name in before if before[name] != now.get(name)]  # an earlier version wrote down less
         if names:
             changes = listed((f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names), most=10)
             raise CheckpointError(

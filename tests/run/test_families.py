@@ -17,6 +17,7 @@ from asr_helpers.model.adapters import save_adapter
 from asr_helpers.model.families import FAMILIES, inputs_of
 from asr_helpers.run.folder import open_run
 from asr_helpers.run.training import start_training
+from asr_helpers.training.checkpoints import CheckpointError
 from asr_helpers.training.trainer import CTCTrainer
 
 CHOSEN = (
@@ -28,6 +29,8 @@ CHOSEN = (
     "w2v-bert",
     "w2v-bert with adapter",
 )  # wav2vec2 is what all other tests train
+LORA = {"lora_rank": 4, "lora_alpha": 8.0, "encoder_frozen": 0.25}
+CASES = [*((name, {}) for name in CHOSEN), ("xls-r", LORA)]
 
 
 def trained(parameters, **changes):
@@ -38,10 +41,10 @@ def trained(parameters, **changes):
     return result
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_it_is_trained_resumed_and_saved(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "way"), CASES, ids=[name + (" with LoRA" if way else "") for name, way in CASES])
+def test_it_is_trained_resumed_and_saved(name, way, tmp_path, monkeypatch):
     given = tiny_run(tmp_path / "made", model=model_of(name, vocab_size=len(VOCAB)))
-    given |= {"max_steps": 4, "evaluations": 2}
+    given |= {"max_steps": 4, "evaluations": 2, **way}
     shutil.copytree(given["run_folder"], tmp_path / "killed")
     whole = trained(given)
 
@@ -64,6 +67,9 @@ def test_it_is_trained_resumed_and_saved(name, tmp_path, monkeypatch):
     assert ours.keys() == theirs.keys()
     assert not [key for key in ours if not torch.equal(ours[key], theirs[key])]
 
+    assert any("lora_B" in key for key in ours) == bool(way)
+    assert not way or any(ours[key].abs().max() > 0 for key in ours if "lora_B" in key)
+
     saved = tmp_path / "made/run/model"
     plain, processor = AutoModelForCTC.from_pretrained(saved).eval(), AutoProcessor.from_pretrained(saved)
     assert type(plain).__name__ == type(model_of(name)).__name__
@@ -81,8 +87,11 @@ def test_a_dataset_for_other_frames_is_refused(tmp_path):
     """Audio is stored once for all families; which utterances fit depends on the frames."""
     given = tiny_run(tmp_path / "made", model=model_of("w2v-bert", vocab_size=len(VOCAB)))
     model_of("w2v-bert with adapter", vocab_size=len(VOCAB)).save_pretrained(tmp_path / "other")
-    with pytest.raises(DatasetMisfit, match=r"\[400, 160\], \[2, 2\]\], the checkpoint's .*\[1, 2\]"):
-        start_training(open_run(given["run_folder"]), given | {"checkpoint": str(tmp_path / "other")})
+    for other in ({"checkpoint": str(tmp_path / "other")}, {"add_adapter": True}):
+        with pytest.raises(
+            DatasetMisfit, match=r"\[400, 160\], \[2, 2\]\], .*\[1, 2\]\], which checkpoint and add_adapter"
+        ):
+            start_training(open_run(given["run_folder"]), given | other)
 
 
 def test_an_adapter_is_trained_alone_and_saved_as_mms_does(tmp_path):
@@ -97,3 +106,5 @@ def test_an_adapter_is_trained_alone_and_saved_as_mms_does(tmp_path):
     saved = tmp_path / "made/run/model"
     plain = AutoModelForCTC.from_pretrained(saved, target_lang="urd-script_arabic").eval()
     assert all(torch.equal(value, plain.state_dict()[key]) for key, value in whole.state_dict().items())
+    with pytest.raises(CheckpointError, match="adapter_language was 'urd-script_arabic' and is ''"):
+        trained(given)

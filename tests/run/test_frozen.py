@@ -123,7 +123,7 @@ def test_only_what_is_missing_is_computed(fresh, monkeypatch, computed):
         return list(computed)
 
     first = stored()
-    assert len(first) > 3 and sum(first) == sum(SPLITS.values())
+    assert len(first) > 3 and sum(first) == SPLITS["train"] + SPLITS["validation"]
     files = sorted(Path(fresh["run_folder"]).glob("frozen/*/*.npy"))
     assert stored(dropout=0.5, learning_rate=1.0, head_seed=3) == []  # nothing of these lies below
     files[1].with_suffix(".json").unlink()  # as a kill leaves it
@@ -131,7 +131,7 @@ def test_only_what_is_missing_is_computed(fresh, monkeypatch, computed):
     for change in ({"frozen_layers": 2}, {"frozen_format": "int8"}, {"precision": "bf16"}):
         assert stored(**change) == first
     monkeypatch.setattr(frozen, "SHARD_SECONDS", 1e9)
-    assert stored() == list(SPLITS.values())
+    assert stored() == [SPLITS["train"], SPLITS["validation"]]
     assert len(list(Path(fresh["run_folder"]).glob("frozen/*/*.npy"))) == 2  # what belongs to nothing is gone
 
 
@@ -156,7 +156,7 @@ def test_processes_share_out_what_is_to_be_stored(fresh, monkeypatch, computed):
     for number in (1, 0):
         parts[number].store((number, 2))
     assert all(shard.there for shard in parts[0].shards)
-    assert sum(computed) == sum(SPLITS.values())
+    assert sum(computed) == SPLITS["train"] + SPLITS["validation"]
     read = parts[0].stored()
     for row in parts[0].splits["train"].first(3):
         torch.testing.assert_close(torch.from_numpy(read(row)), torch.from_numpy(parts[0](row)), rtol=2**-8, atol=1e-5)
@@ -188,4 +188,4 @@ def test_a_full_disk_is_found_before_anything_is_computed(fresh, monkeypatch, co
 def test_what_does_not_go_together_is_refused(name, prepared):
     kind = type({**asdict(TrainingSetup()), **asdict(TrainingConfig())}[name])
     with pytest.raises(ValueError, match=f"frozen_layers and {name} do not go together .* leave one of them out"):
-        started(prepared[1], **{name: "folder" if kind is str else 0.5})
+        started(prepared[1], **{name: {str: "folder", int: 4, float: 0.5}[kind]})

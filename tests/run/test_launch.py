@@ -165,8 +165,9 @@ def training_elsewhere(
 
 
 @pytest.mark.slow
-def test_two_processes_leave_what_the_notebook_goes_on_with(tmp_path, capsys):
-    exact = {"dropout": 0.0, "mask_time_prob": 0.0, "frozen_layers": 1}  # each process stores its share of the frames
+@pytest.mark.parametrize("kind", [{"lora_rank": 4}, {"frozen_layers": 1}], ids=["LoRA", "frozen layers"])
+def test_two_processes_leave_what_the_notebook_goes_on_with(kind, tmp_path, capsys):
+    exact = {"dropout": 0.0, "mask_time_prob": 0.0, **kind}
     given = {**tiny_run(tmp_path / "two"), **exact, "processes": 2}
     run = open_run(given["run_folder"])
     training = start_training(run, given)
@@ -179,6 +180,7 @@ def test_two_processes_leave_what_the_notebook_goes_on_with(tmp_path, capsys):
     assert result.validations().set_index("step")["wer"][result.best_step] == result.best_wer
 
     entry = training.save(result)
+    assert (run.path("model") / "lora" / "adapter_model.safetensors").is_file() == ("lora_rank" in kind)
     assert entry["parameters"] == {"run_folder": run.name, **asdict(training.setup), **asdict(training.config)}
     assert entry["artifacts"] == {path: fingerprint(run.folder / path) for path in entry["artifacts"]}
 

@@ -160,6 +160,14 @@ def test_one_process_computes_on_one_gpu(tmp_path: Path, cuda) -> None:
     assert idle.value == "1 of 2" and "--nproc_per_node=2" in idle.advice
 
 
+@pytest.mark.parametrize(("gpus", "processes", "talk"), [(0, 2, None), (1, 1, None), (2, 2, None), (1, 2, "gloo")])
+def test_two_processes_on_one_gpu_talk_otherwise(tmp_path: Path, cuda, monkeypatch, gpus, processes, talk) -> None:
+    cuda(device_count=gpus)
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert training_arguments(CONFIG, tmp_path, utterances=8, use_cpu=True).ddp_backend == talk
+
+
 @pytest.mark.parametrize("text", ["CUDA error: out of memory", "MPS backend out of memory (MPS allocated: 9 GB)"])
 def test_out_of_memory_is_known_by_its_words(text: str) -> None:
     assert out_of_memory(RuntimeError(text)) and not out_of_memory(ValueError(text))

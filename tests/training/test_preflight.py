@@ -138,7 +138,7 @@ def wider() -> Wav2Vec2ForCTC:
         ("augmentation", "ok", "speed 0.8 to 1.2", {"config": {"speed_change": 0.2}}),
         ("augmentation", "ok", "its frames (1 utterance)", {"config": {"speed_change": 0.2}, "rows": crowded}),
         ("loss reduction", "warning", "the model's own: sum", {"model": with_config(ctc_loss_reduction="sum")}),
-        ("trained parameters", "warning", " M of ", {"model": thawed}),
+        ("trained parameters", "warning", " of ", {"model": thawed}),
     ],
 )
 def test_what_is_wrong_is_found(tmp_path: Path, check: str, verdict: str, value: str, change: dict) -> None:
