@@ -276,7 +276,8 @@ def learning_curve(points: pd.DataFrame, law: PowerLaw, ax: Axes, *, title: str 
     if not law.why:
         along = np.geomspace(hours.min(), law.hours, 50)
         ax.plot(along, 100 * law.factor * along**-law.exponent, ":", color=COLOURS[1])
-        ends = [[100 * (law.value - law.before + law.high)], [100 * (law.before - law.low - law.value)]]
+        low, high = law.before - law.high, law.before - law.low  # matplotlib refuses a reach below 0
+        ends = 100 * np.maximum(0, [[law.value - low], [high - law.value]])
         ax.errorbar([law.hours], [100 * law.value], yerr=ends, fmt="s", color=COLOURS[1], capsize=4, label="expected")
         shown.append(law.hours)
         ax.legend(frameon=False)
