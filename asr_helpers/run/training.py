@@ -91,7 +91,7 @@ class TrainingRun:
         """The checkpoint with its new head, in fp32 on the CPU; read when it is first asked for."""
         checkpoint, (shortest, longest) = source(self.setup.checkpoint), self.utterances.limits
         least, most = self.config.augment().lengths
-        frames = int(output_frames(load_config(checkpoint), int(shortest * least * SAMPLING_RATE)))
+        frames = int(output_frames(load_config(checkpoint), round(shortest * least * SAMPLING_RATE)))
         return load_for_ctc(
             checkpoint,
             processor=self.processor,
