@@ -104,7 +104,7 @@ class TrainingRun:
         """The checkpoint with its new head, in fp32 on the CPU; read when it is first asked for."""
         shortest, longest = self.utterances.limits
         least, most = self.config.augment().lengths
-        frames = int(output_frames(self._config(), int(shortest * least * SAMPLING_RATE)))
+        frames = int(output_frames(self._config(), round(shortest * least * SAMPLING_RATE)))
         return load_for_ctc(
             source(self.setup.checkpoint),
             processor=self.processor,
