@@ -20,10 +20,12 @@ test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_notebooks.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
-# The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus.
+# The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus; and whether
+# all of it has wheels for the Python that Colab has, which cannot be had here.
 lowest:
 	$(PYTHON) -m venv $(OLD)
 	$(OLD)/bin/python -m pip install -q -c tests/constraints-lowest.txt -e ".[notebooks]" pytest
+	$(OLD)/bin/python scripts/check_wheels.py 3.13
 	$(OLD)/bin/python -m pytest -q tests/test_house.py
 	$(OLD)/bin/python -m pytest -q tests/test_notebooks.py -k own_recordings
 

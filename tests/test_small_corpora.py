@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -66,6 +67,7 @@ def test_a_small_corpus_comes_to_a_report(name, checkpoint, tmp_path, monkeypatc
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     assert "could not be shown" not in report and says in report
+    assert report.count("<h2") > 15 and not re.findall(r"<h2[^>]*>([^<]*)</h2>(?!<p>)", report)  # a sentence first
     assert metrics["utterances"] == tested == len(pd.read_parquet(run.folder / "predictions.parquet"))
     assert all((score["low"] is None) == (score["groups"] < 4) for score in metrics["scores"])
     assert ("beam_wer" in metrics) == ("language_model" in choices)

@@ -92,11 +92,16 @@ def _lines(edits: list[Edit]) -> list[list[Edit]]:
 
 
 def _times_of(edit: Edit, times: Times) -> dict[str, str]:
-    """Where an edit's words of the hypothesis are heard, as attributes; none if that is not known."""
+    """Where an edit's words of the hypothesis are heard, as attributes; none if that is not known.
+
+    The Tab key stops at the first of them only, and the arrow keys go on from there: twenty predictions have more words
+    than anybody wants to tab through.
+    """
     if not times or not edit.hypothesis:
         return {}
     first, last = times[edit.hypothesis_start], times[edit.hypothesis_stop - 1]
-    return word_span(float(first["start"]), float(last["end"]))
+    span = word_span(float(first["start"]), float(last["end"]))
+    return span and {**span, "tabindex": "-1" if edit.hypothesis_start else "0"}
 
 
 def _cell(edit: Edit, words: str, tag: str, span: Mapping[str, str] | None = None) -> Markup:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 import matplotlib.pyplot as plt
 from markupsafe import Markup
 from matplotlib import font_manager
@@ -32,6 +34,9 @@ LABEL_LETTERS, TITLE_LETTERS = 40, 90  # longer ones leave their picture no room
 
 MARK = "\u200e"  # left to right
 
+WORDS = re.compile("[\u0600-\u06ff\u0750-\u077f](?:[\u0600-\u06ff\u0750-\u077f\u200c ]*[\u0600-\u06ff\u0750-\u077f])?")
+PARTS = re.compile(r"\d+|.[\u064b-\u065f\u0670]*")
+
 FONT = Path(__file__).parent / "fonts" / "UrduLabels.ttf"  # matplotlib's own font lacks ہ, ۂ and ے
 
 
@@ -39,7 +44,7 @@ def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
     """Write the finding above the axes and the units beside them."""
     ax.spines[["top", "right"]].set_visible(False)
     # A left-to-right mark first: a title that begins with an Urdu letter is an English sentence all the same.
-    ax.set_title(MARK + axis_label(title, most=TITLE_LETTERS) if title else "", loc="left", fontsize=11)
+    ax.set_title(MARK + _line(title, TITLE_LETTERS) if title else "", loc="left", fontsize=11)
     if xlabel:
         ax.set_xlabel(axis_label(xlabel))
     if ylabel:
@@ -48,10 +53,50 @@ def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
     return ax
 
 
-def axis_label(text: str, *, most: int = LABEL_LETTERS) -> str:
+def axis_label(text: str) -> str:
     """Make a text from the data one short line, with what is invisible made visible, for an axis."""
+    return joined(_line(text, LABEL_LETTERS))
+
+
+def _line(text: str, most: int) -> str:
     line = " ".join(visible(text).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def joined(text: str, *, shapes: bool = matplotlib.__version_info__ >= (3, 11)) -> str:
+    """Write words of Arabic script so that matplotlib draws them joined and from right to left.
+
+    Before 3.11 it sets letter beside letter from left to right. There each letter becomes its shape within the word,
+    which Unicode has a code point for, and the words turn round.
+
+    Args:
+        text: What is to be drawn.
+        shapes: Whether matplotlib does all that by itself.
+    """
+    return text if shapes else WORDS.sub(lambda words: _shaped(words[0]), text)
+
+
+def _shaped(words: str) -> str:
+    drawn, forms = [], _forms()
+    parts = PARTS.findall(words)  # a letter with its marks, a number, a space
+    for before, part, behind in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
+        joins = "initial" in forms.get(before[:1], {}), "final" in forms.get(behind[:1], {})
+        own = forms.get(part[0], {})
+        kind = {(0, 0): "isolated", (0, 1): "initial", (1, 0): "final", (1, 1): "medial"}[joins]
+        kind = kind if kind in own else {"initial": "isolated", "medial": "final"}.get(kind, kind)
+        drawn.append(own.get(kind, part[0]) + part[1:])
+    return "".join(reversed(drawn))
+
+
+@cache
+def _forms() -> dict[str, dict[str, str]]:
+    """Each letter's shapes by their place in a word."""
+    forms: dict[str, dict[str, str]] = {}
+    for shape in map(chr, range(0xFB50, 0xFEFD)):
+        kind, *letters = unicodedata.decomposition(shape).split() or [""]
+        if len(letters) == 1:
+            forms.setdefault(chr(int(letters[0], 16)), {})[kind.strip("<>")] = shape
+    return forms
 
 
 def _plain(drawn: Artist) -> None:
@@ -75,6 +120,8 @@ def png(fig: Figure, *, limit: int = 100_000) -> bytes:
     from PIL import Image
 
     _plain(fig)  # once more: a notebook may have written on the axes after they were finished
+    for ax in fig.axes:
+        ax.set_title(joined(ax.get_title(loc="left")), loc="left")
     for dpi in (fig.dpi, 0.75 * fig.dpi, 0.5 * fig.dpi):
         raw = io.BytesIO()
         fig.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
@@ -108,8 +155,8 @@ def picture(fig: Figure, *, alt: str = "", limit: int = 100_000) -> Picture:
         alt: What it shows, for a reader who cannot see it; its titles where nothing is said.
         limit: Bytes of the picture at most.
     """
-    titles = [(ax.get_title(loc="left") or ax.get_title()).removeprefix(MARK) for ax in fig.axes]
-    alt = alt or "; ".join(filter(None, titles)) or "plot"
+    titles = [ax.get_title(loc="left") or ax.get_title() for ax in fig.axes]
+    alt = (alt or "; ".join(filter(None, titles)) or "plot").replace(MARK, "")  # which a screen reader may read out
     width = round(fig.get_figwidth() * DPI)  # as wide as drawn, even if the file had to make do with fewer dots
     data = png(fig, limit=limit)
     plt.close(fig)

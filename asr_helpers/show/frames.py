@@ -217,7 +217,9 @@ def ctc_frames(
         interpolation="nearest",
     )  # fmt: skip
     ax.figure.colorbar(picture, ax=ax, label="probability", pad=0.01)
-    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows], fontsize=13, va="center")
+    row_points = 72 * ax.figure.get_figheight() / (len(rows) + 4)  # the axes take some of the height
+    size = min(13, 0.7 * row_points)
+    ax.set_yticks(range(len(rows)), [letter_label(tokens[t]) for t in rows], fontsize=size, va="center")
     _write_winners(ax, shares.argmax(axis=1), rows, tokens, clock)
     return finish(ax, title, f"time (s), {1000 * clock.seconds:.0f} ms a frame", "token")
 

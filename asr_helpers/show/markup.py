@@ -1,4 +1,4 @@
-"""The files in ``templates`` as markup: fragments, style sheets, and the two handlers of the players."""
+"""The files in ``templates`` as markup: fragments, style sheets, and the handlers of the players."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _ENVIRONMENT = jinja2.Environment(
 def asset(name: str) -> str:
     """A style sheet or a handler without its comments, on one line: every output of a notebook carries the style.
 
-    The two handlers of the players are the same text everywhere, so that a page's security policy can name them by
-    their hashes. They are attributes and no script, because a widget runs the one and not the other.
+    The handlers of the players are the same text everywhere, so that a page's security policy can name them by their
+    hashes. They are attributes and no script, because a widget runs the one and not the other.
     """
     source, _, _ = _ENVIRONMENT.loader.get_source(_ENVIRONMENT, name)
     return " ".join(re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL).split())

@@ -138,7 +138,8 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
         mark = "o" if split == "validation" or len(rows) == 1 else None
         ax.plot(rows["step"], rows["value"], styles.get(split, ":"), color=colour, marker=mark, ms=3.5)
         last = rows.iloc[-1]
-        ends.append((f"{split} {name}", last["step"], last["value"], colour))
+        label = f"{split} {name}" if len(names) > 1 else split  # else the axis names it
+        ends.append((label.replace("_", " "), last["step"], last["value"], colour))
         if split == "validation":
             best = rows.loc[rows["value"].idxmin()]
             ax.plot(best["step"], best["value"], "*", color=colour, markersize=12)
@@ -154,7 +155,7 @@ def training_curves(log: pd.DataFrame, ax: Axes, *, names: Sequence[str] = ("los
     _label_ends(ax, ends)
     shares = len(names) > 1 and all(name.endswith("_share") for name in names)
     said = "share" if shares else " and ".join(name.upper() if len(name) == 3 else name for name in names)
-    return finish(ax, title, "step", said)
+    return finish(ax, title, "step", said.replace("_", " "))
 
 
 def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
@@ -168,8 +169,8 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None
     places = np.minimum.accumulate(np.minimum(places, 1)[::-1] + steps)[::-1] - steps[::-1]
     for (label, step, _, colour), place in zip(sorted(shares, key=lambda end: end[2]), places, strict=True):
         ax.annotate(
-            f" {axis_label(label)}", (step, place), xycoords=("data", "axes fraction"), color=colour, va="center",
-            annotation_clip=False,
+            axis_label(label), (step, place), xycoords=("data", "axes fraction"), xytext=(9, 0),
+            textcoords="offset points", color=colour, va="center", annotation_clip=False,
         )  # fmt: skip
 
 

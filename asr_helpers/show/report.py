@@ -22,7 +22,7 @@ from asr_helpers.storage import write_text
 from asr_helpers.wording import counted
 
 from .figures import Picture, picture
-from .fragments import Fragment
+from .fragments import Fragment, phrase
 from .markup import asset, element, escape, render
 from .tables import table
 
@@ -30,6 +30,11 @@ __all__ = ["LIMIT_BYTES", "Section", "comparison_sections", "report_html", "verd
 
 LIMIT_BYTES = 10_000_000  # what still goes through mail
 AUDIO = re.compile(r"<audio\b[^>]*>.*?</audio>", flags=re.DOTALL)
+
+DIFFERENCE = (
+    "a is {a}, b is {b}. The difference is b's rate less a's: where its interval holds no zero, more than chance lies "
+    "between them."
+)
 
 FAILURE_LETTERS = 500  # of an error's text in the report
 
@@ -126,8 +131,10 @@ def comparison_sections(comparison: Comparison, *, language: str = "none") -> li
     for_a, for_b, even = comparison.wins
     wins = f"{a} is better on {for_a} utterances, {b} on {for_b}, and {even} are even."
     return [
-        Section("How large is the difference?", [table(comparison.rates, formats=percent), f"a is {a}, b is {b}."]),
-        Section("Who wins where?", [wins, table(changed, limit=50, language=language, cards=True)]),
+        Section(
+            "How large is the difference?", [DIFFERENCE.format(a=a, b=b), table(comparison.rates, formats=percent)]
+        ),
+        Section("Who wins where?", [wins, table(changed, limit=50, language=language)]),
     ]
 
 
@@ -147,7 +154,7 @@ def write_report(
         title: Name of the run.
         verdict: The first sentence; see :func:`verdict`.
         sections: What follows, in order.
-        facts: Small print under the verdict: model, data, date.
+        facts: The first screen under the verdict: other rates, data, model, parameters, date.
         limit: Bytes at most. Recordings are left out from the end of the report until it fits.
 
     Returns:
@@ -191,15 +198,15 @@ def _held(part: Fragment | Figure | str) -> Markup:
 def _fragment(part: Fragment | Figure | str) -> Fragment:
     if isinstance(part, Figure):
         return picture(part)
-    return Fragment(element("p", part), part) if isinstance(part, str) else part
+    return Fragment(element("p", phrase(part, language="none")), part) if isinstance(part, str) else part
 
 
 def _policy() -> str:
-    """Allow what the page holds and nothing else: no request leaves it, and no script runs but the two handlers.
+    """Allow what the page holds and nothing else: no request leaves it, and no script runs but the players' handlers.
 
     Even a transcript that somehow got into the page as markup could neither run nor call out.
     """
-    handlers = " ".join(_hash(handler) for handler in map(asset, ("play_word.js", "follow.js")))
+    handlers = " ".join(_hash(handler) for handler in map(asset, ("play_word.js", "next_word.js", "follow.js")))
     return (
         "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
         f"script-src 'unsafe-hashes' {handlers}; base-uri 'none'; form-action 'none'"

@@ -25,6 +25,8 @@ __all__ = ["prediction_table", "problem_table", "table", "utterance_table", "wit
 
 Format = str | Callable[[Any], str]
 
+NARROW = 14  # letters that a column of a card has room for
+
 
 def table(
     frame: pd.DataFrame,
@@ -34,9 +36,11 @@ def table(
     formats: Mapping[str, Format] | None = None,
     language: str = "none",
     spoken: Collection[str] = (),
-    cards: bool = False,
+    below: str = "",
 ) -> Fragment:
     """Show a table: numbers to the right, Urdu right to left, everything escaped.
+
+    On a narrow screen each row is a card, in which every value stands under the name of its column.
 
     Args:
         frame: One row a line; a cell may be a :class:`Fragment`, which is shown as it is.
@@ -46,27 +50,27 @@ def table(
         language: Code of the language of what was said, where the table holds some of it.
         spoken: Columns that hold nothing but what was said; elsewhere only text in a right-to-left script is
             taken for it.
-        cards: On a narrow screen show each row as a card, its last cell in full width.
+        below: A column of sentences, each of which stands under its row in the table's full width.
 
     Returns:
         The table as HTML and as text.
     """
     shown = frame if limit is None else frame.head(limit)
     formats = dict(formats or {})
+    if shown.empty:
+        return Fragment(note(f"{caption or 'table'}: nothing").html, _as_text(shown, caption, formats))
     numeric = {c for c in shown.columns if pd.api.types.is_numeric_dtype(shown[c]) and shown[c].dtype != bool}
-    markup = render(
-        "table",
-        caption=caption,
-        cards=cards,
-        head=[(_side(shown[c], c in numeric), str(c).replace("_", " ")) for c in shown],
-        rows=[
-            [
-                _cell(value, formats.get(name), name in numeric, speech if name in spoken else phrase, language)
-                for value, name in zip(values, shown.columns, strict=True)
-            ]
-            for values in shown.itertuples(index=False, name=None)
-        ],
-    )
+    rows = []
+    for values in shown.itertuples(index=False, name=None):
+        row = dict(zip(shown.columns, values, strict=True))
+        under = _plain(row.pop(below), None) if below else ""
+        cells = [
+            _cell(value, formats.get(name), name in numeric, speech if name in spoken else phrase, language)
+            for name, value in row.items()
+        ]
+        rows.append((cells, phrase(under, language=language) if under else None))
+    head = [(_side(shown[c], c in numeric), str(c).replace("_", " ")) for c in shown if c != below]
+    markup = render("table", caption=caption, head=head, rows=rows)
     parts = [Fragment(markup, _as_text(shown, caption, formats))]
     if len(shown) < len(frame):
         parts.append(note(f"{len(shown):,} of {len(frame):,} rows"))
@@ -84,18 +88,19 @@ def _side(column: pd.Series, is_number: bool) -> str | None:
 def _cell(
     value: Any, form: Format | None, is_number: bool, mark: Callable[..., Markup], language: str
 ) -> tuple[str | None, object]:
-    """On which side a cell stands, and what it holds."""
+    """Of which kind a cell is (a number, right to left, too wide for a card's column), and what it holds."""
     if isinstance(value, Fragment):
-        return None, value
+        return "wide", value
     if isinstance(value, list) and naskh(_plain(value, form)):
         # Each text isolated: a number beside an Urdu word would change places with it, and a list run backwards.
         items = [map(str, item) if isinstance(item, tuple) else (_plain(item, form),) for item in value]
         parts = [Markup("\u00a0").join(element("bdi", part, class_=naskh(part)) for part in item) for item in items]
-        return None, element("span", Markup(", ").join(parts), dir="ltr", lang=language_of(language).tag)
+        return "wide", element("span", Markup(", ").join(parts), dir="ltr", lang=language_of(language).tag)
     text = _plain(value, form)
     if is_number:
         return "num", text
-    return "rtl" if direction(text) == "rtl" else None, mark(text, language=language)
+    kinds = ["rtl"] * (direction(text) == "rtl") + ["wide"] * (len(text) > NARROW)
+    return " ".join(kinds) or None, mark(text, language=language)
 
 
 def _plain(value: Any, form: Format | None) -> str:
@@ -180,7 +185,7 @@ def utterance_table(
     if corpus_root is not None:
         shown.insert(min(1, shown.shape[1]), "listen", _players(rows, corpus_root))
     formats = {"seconds": "{:.2f} s"}
-    return table(shown, caption=caption, formats=formats, language=language, spoken=["transcript"], cards=True)
+    return table(shown, caption=caption, formats=formats, language=language, spoken=["transcript"])
 
 
 def prediction_table(
@@ -219,7 +224,7 @@ def prediction_table(
         if column in top and not top[column].isna().all():
             shown[column] = top[column]
     shown["reference over prediction"] = [_compared(row, corpus_root, language) for row in top.to_dict("records")]
-    return join([table(shown, caption=caption, language=language, cards=True), legend()])
+    return join([table(shown, caption=caption, language=language), legend()])
 
 
 def _compared(row: Mapping[str, Any], corpus_root: str | Path | None, language: str) -> Fragment:

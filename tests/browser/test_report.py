@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import soundfile
-from browsing import ATTACK, PICTURES, Watch, assert_plays_one_word, make_corpus
+from browsing import ATTACK, HYPOTHESES, PICTURES, Watch, assert_plays_one_word, make_corpus
 
+from asr_helpers.analysis.metrics import score_table
 from asr_helpers.show.fragments import Fragment
 from asr_helpers.show.players import word_player
 from asr_helpers.show.report import Section, verdict, write_report
-from asr_helpers.show.tables import prediction_table
+from asr_helpers.show.tables import prediction_table, problem_table, table
 
 pytestmark = pytest.mark.slow
 
@@ -21,12 +23,19 @@ def report(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     rows = make_corpus(folder)
     samples, rate = soundfile.read(folder / "3.wav", dtype="float32")
+    scores = table(score_table(rows.assign(raw_reference=rows["reference"]), seed=1), caption="Rates", below="text")
+    problem = dict.fromkeys(["check", "utterance", "value", "advice"], "a sentence of many words " * 3)
     sections = [
-        Section("The worst utterances", [prediction_table(rows, corpus_root=folder)]),
+        Section("The worst utterances", ["A sentence.", prediction_table(rows, corpus_root=folder)]),
+        Section(
+            "The widest tables",
+            ["A sentence.", scores, problem_table(pd.DataFrame([{"severity": "error", **problem}]))],
+        ),
         Section("One of them", [Fragment(word_player(samples, rows["words"][2], rate), "")]),
     ]
     sentence = verdict(wer=0.25, low=0.1, high=0.4, utterances=5, data="five tones")
-    write_report(folder / "report.html", title="Five tones", verdict=sentence, sections=sections)
+    facts = {"characters wrong": "CER 3 %", "written": "today"}
+    write_report(folder / "report.html", title="Five tones", verdict=sentence, sections=sections, facts=facts)
     return folder / "report.html"
 
 
@@ -43,6 +52,52 @@ def test_the_report_opens_without_python_in_every_size_and_theme(browser, report
     assert_plays_one_word(page, page.locator(".words").last, word, word.click)
     page.screenshot(path=PICTURES / f"report_{width}_{scheme}.png", full_page=True)
     watch.verify(page)
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (1100, "dark"), (390, "light"), (390, "dark")])
+def test_axe_finds_nothing_in_the_report(browser, report, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(report.as_uri())
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.close()
+
+
+# Elements with text of their own that reach out of the page, or out of a box that hides what does not fit.
+CUT_OFF = """() => [...document.querySelectorAll('main *, header *')].filter(e => {
+  const box = e.getBoundingClientRect(), hidden = e.closest('.hidden, [aria-hidden]');
+  return !hidden && box.width && (box.right > innerWidth + 1 || box.left < -1) }).map(e => e.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize(("width", "medium"), [(390, "screen"), (718, "print")])  # a telephone; A4 within its margins
+def test_nothing_is_cut_off_on_a_telephone_and_on_paper(browser, report, width, medium):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.emulate_media(media=medium)
+    page.goto(report.as_uri())
+    assert page.evaluate(CUT_OFF) == []
+    labels = page.evaluate("[...document.querySelectorAll('td')].map(e => getComputedStyle(e, '::before').content)")
+    assert ('"insertions"' in labels) == (medium == "screen")  # on a card each value has the name of its column
+    page.close()
+
+
+def test_the_tab_key_stops_once_at_the_words_of_an_utterance_and_the_arrows_go_on(browser, report):
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    words = page.locator("table .beside button[data-start]")
+    assert words.count() > 15 and page.locator("table .beside button:not([tabindex='-1'])").count() == len(HYPOTHESES)
+    words.first.focus()
+    texts = [words.first.inner_text()]
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight"):  # Urdu runs to the left
+        page.keyboard.press(key)
+        texts.append(page.evaluate("document.activeElement.innerText"))
+    said = page.evaluate(
+        "[...document.querySelector('table .beside').querySelectorAll('button')].map(e => e.innerText)"
+    )
+    assert texts == [said[0], said[1], said[2], said[1]]
+    assert page.evaluate("document.activeElement.tabIndex") == 0 and words.first.get_attribute("tabindex") == "-1"
     page.close()
 
 

@@ -52,7 +52,7 @@ def test_an_element_escapes_content_and_attributes_and_leaves_empty_ones_out():
     assert element("p", Markup("<b>x</b>")) == "<p><b>x</b></p>"
 
 
-@pytest.mark.parametrize("name", ["page.css", "report.css", "play_word.js", "follow.js"])
+@pytest.mark.parametrize("name", ["page.css", "report.css", "play_word.js", "next_word.js", "follow.js"])
 def test_assets_are_one_line_without_comments(name):
     assert len(asset(name)) > 100 and "\n" not in asset(name) and "/*" not in asset(name)
 

@@ -133,7 +133,7 @@ def test_curves_that_end_alike_keep_readable_labels(ax):
     ends = [("train", "empty", 0.0), ("validation", "empty", 0.0), ("train", "unknown", 0.001), ("train", "blank", 0.7)]
     log = pd.DataFrame([(step, *end) for end in ends for step in (1, 2)], columns=["step", "split", "name", "value"])
     plots.training_curves(log, ax, names=("empty", "unknown", "blank"))
-    places = sorted(text.xyann[1] for text in ax.texts)
+    places = sorted(text.xy[1] for text in ax.texts)
     assert len(places) == 4 and min(np.diff(places)) == pytest.approx(plots.LABEL_GAP)
     ends = [place * ax.get_ylim()[1] for place in places]
     assert (ends[0], ends[-1]) == pytest.approx((0.0, 0.7))  # who has room stays at the end of its curve
@@ -238,6 +238,29 @@ def test_an_inline_picture_names_itself_and_closes():
     bundle = shown._repr_mimebundle_()
     assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).size == (900, 280)
     assert bundle["text/plain"] == '[picture: what "it" shows]' and "text/html" not in bundle
+
+
+WORDS = [
+    ("speaker: بلال (n = 5)", "speaker: \ufedd\ufe8e\ufee0\ufe91 (n = 5)"),  # seen from the left
+    ("کل ۱۵", "۱۵ \ufede\ufb90"),  # a number runs to the right within words that run to the left
+    ("آمِنہ", "\ufba7\ufee8\ufee3\u0650\ufe81"),  # a mark stays with its letter; nothing joins alef on its left
+    ("ع taken for ا", "\ufec9 taken for \ufe8d"),
+    ("Bilal", "Bilal"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "drawn"), WORDS)
+def test_a_matplotlib_that_does_not_join_letters_is_given_their_shapes(text, drawn):
+    assert figures.joined(text, shapes=False) == drawn and figures.joined(text, shapes=True) == text
+    assert figures.joined(drawn, shapes=False) == drawn  # nothing is turned twice
+    assert all(figures.letter_label(letter) == letter for letter in drawn if letter.isalpha())  # the font has them
+
+
+def test_the_name_of_a_picture_holds_no_mark_that_a_screen_reader_spells_out():
+    fig, (one, two) = plt.subplots(2)
+    figures.finish(one, "س is taken for ص")
+    two.set_title(f"{figures.MARK}ز is taken for {figures.MARK}ذ", loc="left")
+    assert 'alt="س is taken for ص; ز is taken for ذ"' in figures.picture(fig).html
 
 
 def test_a_spectrogram_of_noise_stays_below_the_limit():

@@ -212,8 +212,25 @@ def test_rows_left_out_are_counted():
     assert "rows" not in table(frame.head(3), limit=3).text
 
 
+def test_a_sentence_stands_below_its_row_in_full_width():
+    frame = pd.DataFrame({"cause": ["noise", "speed", "x"], "advice": ["کم شور <b>", "", "do"], "n": [1, 2, 3]})
+    rows = Page(table(frame, below="advice").html).elements
+    assert [a["data-label"] for tag, a in rows if "data-label" in a] == ["cause", "n"] * 3
+    assert [(a.get("class"), tag) for tag, a in rows if tag == "tr"][2:3] == [("below", "tr")]
+    assert [a["colspan"] for tag, a in rows if "colspan" in a] == ["2", "2"]  # an empty sentence takes no room
+    assert "کم شور &lt;b&gt;" in table(frame, below="advice").html and "کم شور" in table(frame, below="advice").text
+
+
+def test_a_card_has_a_line_for_what_is_too_wide_for_a_column():
+    html = table(
+        pd.DataFrame({"n": [1], "s": ["ab"], "long": ["twenty letters of it"], "ur": ["یہ کتاب میز پر ہے"]})
+    ).html
+    assert [a.get("class") for tag, a in Page(html).elements if tag == "td"] == ["num", None, "wide", "rtl wide"]
+
+
 def test_empty_tables_say_so():
     assert "no rows" in table(pd.DataFrame({"x": []})).text
+    assert "Left out: nothing" in table(pd.DataFrame({"x": []}), caption="Left out").html
     assert (
         "nothing to mend"
         in problem_table(pd.DataFrame(columns=["severity", "check", "utterance", "value", "advice"])).text
