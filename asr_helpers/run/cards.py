@@ -55,7 +55,7 @@ def model_card(run: Run, *, repository: str, licence: str = "") -> str:
         tags=[TASK, "ctc"],
         model_name=facts["name"],
         base_model=trained["checkpoint"] if _on_hub(trained["checkpoint"]) else None,
-        datasets=[facts["source"]] if _on_hub(facts["source"]) else None,
+        datasets=[facts["source"].partition(":")[0]] if _on_hub(facts["source"]) else None,
         metrics=list(METRICS.values()),
         eval_results=_results(metrics, facts) or None,
     )
@@ -72,7 +72,7 @@ def model_card(run: Run, *, repository: str, licence: str = "") -> str:
         best_step=int(best["step"]),
         steps=int(log["step"].max()),
         recipe={name: trained[name] for name in RECIPE if name in trained},
-        percent=lambda rate: f"{100 * rate:.1f} %",
+        percent=lambda rate: "–" if rate is None else f"{100 * rate:.1f} %",  # none: there was no word to count
     ).content
 
 
@@ -139,7 +139,7 @@ def _results(metrics: dict[str, Any], facts: dict[str, Any]) -> list[Any]:
 
     found = []
     for score in metrics.get("scores", []):
-        if score["text"] == "normalised" and score["by"] == "utterance":
+        if score["text"] == "normalised" and score["by"] == "utterance" and score["value"] is not None:
             interval = {} if score["low"] is None else {n: round(100 * score[n], 2) for n in ("low", "high")}
             about = {"level": score["level"], "drawn_by": score["by"], "utterances": score["utterances"]}
             kind = METRICS[score["unit"]]

@@ -23,7 +23,7 @@ CARD = "README.md"  # where the Hub looks for a card
 
 
 def publishable_model(run: Run, *, repository: str = "", licence: str = "", report: bool = True) -> Path:
-    """Write what belongs to a model into ``published/model`` of the run folder: a checkpoint of transformers and its card.
+    """Write what belongs to a model into ``published/model`` of the run folder: the checkpoint, and all about it.
 
     Model, processor and ``normalisation.json``; where notebook 05 has tested it, ``metrics.json``, the report, and in
     ``language_model/`` the one that beam search used with its weights; and the card.
@@ -69,7 +69,8 @@ def publishable_corpus(run: Run, *, repository: str = "", licence: str = "") -> 
         OSError: A recording cannot be read, or the disk is full.
     """
     folder, corpus = run.folder / "published" / "corpus", run.read_json("corpus")
-    utterances = pd.read_parquet(run.need("utterances")).merge(pd.read_parquet(run.need("texts")), on="id")
+    texts = pd.read_parquet(run.need("texts"))
+    utterances = pd.read_parquet(run.need("utterances")).merge(texts, on="id", how="left")
     with replacing_folder(folder) as part:
         write_corpus(utterances, resolve(corpus["root"]), part / "data", further=corpus.get("further", []))
         write_text(corpus_card(run, repository=repository or short(folder), licence=licence), part / CARD)
