@@ -60,15 +60,12 @@ def test_a_saved_dataset_becomes_files(tmp_path):
 
 
 def test_what_was_published_is_read_again(tmp_path, recordings):
-    rows = [
-        ("a", "clips/a.wav", "train", "gut"),
-        ("b", "clips/b.wav", "test", "schön"),
-        ("c", "clips/c.wav", "test", ""),
-    ]
+    said = [("b", "test", "schön"), ("c", "test", ""), ("a", "train", "gut")]  # the splits in the order of their names
+    rows = [(name, f"clips/{name}.wav", split, text) for name, split, text in said]
     table = pd.DataFrame(rows, columns=["id", "audio", "split", "transcript"]).assign(text="", speaker="x", seconds=0.2)
     write_corpus(table, recordings, tmp_path / "published" / "data")
     corpus = read_corpus(tmp_path / "published", cache_dir=tmp_path / "cache")
-    assert corpus.layout == "datasets" and list(corpus.rows.transcript) == ["gut", "schön", ""]
+    assert corpus.layout == "datasets" and list(corpus.rows.transcript) == ["schön", "", "gut"]
     for row, (_, audio, *_) in zip(corpus.rows.itertuples(), rows, strict=True):
         assert (corpus.root / row.audio).read_bytes() == (recordings / audio).read_bytes() and row.speaker == "x"
     chosen = read_corpus(tmp_path / "published", cache_dir=tmp_path / "cache", transcripts_file="test")
