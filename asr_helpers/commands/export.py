@@ -37,7 +37,8 @@ Measured on {count} utterances of the test split, one at a time, with {threads} 
 {table}
 
 *other texts*: utterances that this file writes otherwise than the original. *speed*: seconds of speech a second.
-*padding*: what the other clips of a padded batch change at most in a log-probability, and in how many of {padded} texts.
+*padding*: what the other clips of a padded batch change at most in a log-probability, and in how many of {padded}
+texts.
 {padding}
 
 ```python

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from asr_helpers.storage import FULL
 from asr_helpers.wording import duration
@@ -25,6 +24,8 @@ ANSWERS = {
 }
 BROKEN = "the Hub has a fault of its own ({status}); run this again later, it goes on where it stopped"
 
+XET_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})\b")  # all that hf_xet says of an answer
+
 SAID = 120  # characters of what the Hub says itself
 
 
@@ -37,14 +38,17 @@ def hub_answer(error: BaseException, name: str, *, to: str) -> str:
         to: What was tried: ``"read"`` or ``"write to"``.
     """
     for cause in _causes(error):
-        if getattr(cause, "errno", None) in FULL:
+        if getattr(cause, "errno", None) in FULL or "No space left" in str(cause):
             return "the disk is full; free some space and run this again"
-        if (response := getattr(cause, "response", None)) is None:
+        if (response := getattr(cause, "response", None)) is not None:
+            status, headers = response.status_code, response.headers
+        elif found := XET_STATUS.search(str(cause)):
+            status, headers = int(found[1]), {}
+        else:
             continue
-        status = response.status_code
         told = ANSWERS.get(status) or BROKEN if status in ANSWERS or status >= 500 else "the Hub says no ({status})"
         said = str(getattr(cause, "server_message", "") or "").strip().partition("\n")[0][:SAID]
-        told = told.format(to=to, name=name, status=status, when=_when(response.headers))
+        told = told.format(to=to, name=name, status=status, when=_when(headers))
         return without_token(f"{told} ({said})" if said else told)
     return ""
 
@@ -62,7 +66,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _when(headers: Any) -> str:
+def _when(headers: Mapping[str, str]) -> str:
     """When a request may be repeated, as the answer's headers say."""
     found = re.search(r"\bt=(\d+)", headers.get("RateLimit", "")) or re.match(r"(\d+)$", headers.get("Retry-After", ""))
     return f"in {duration(int(found[1]))}" if found else "in some minutes"

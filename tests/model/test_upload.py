@@ -107,6 +107,15 @@ def test_what_the_hub_refuses_is_told_with_the_fix(call, status, headers, told, 
     assert "\n" not in str(caught.value) and headers.get("X-Error-Message", "") in str(caught.value)
 
 
+@pytest.mark.parametrize(("status", "told"), [(401, "does not accept the token"), (403, "may not write to me/urdu")])
+def test_what_is_refused_to_xet_is_told_alike(status, told, hub: Hub, folder: Path, monkeypatch):
+    """The way that large files go where hf_xet is installed; its client has errors of its own."""
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    hub.refusals[("GET", "/xet-write-token/")] = status, {}
+    with pytest.raises(UploadFailed, match=f"^not uploaded to me/urdu: the (Hub|token) {told}"):
+        upload(folder, "me/urdu")
+
+
 @pytest.mark.parametrize(
     ("token", "told"),
     [(None, "there is no Hub token; run `hf auth login`"), ("hf_ofSomebodyElse", "the Hub does not accept the token")],
