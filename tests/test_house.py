@@ -34,7 +34,7 @@ BELOW = {
     "run": {"training", "decoding", "analysis", "dataset", "model", "show", "corpus", "audio", "text"},
     "colab": set(),  # imported before anything is installed: the standard library alone
     "__init__": set(),
-    "commands": {"decoding", "corpus", "audio", "text"},
+    "commands": {"run", "decoding", "dataset", "model", "corpus", "audio", "text"},
     "__main__": {"commands", "run", "training", "decoding", "analysis", "show", "corpus", "sample", "text"},
 }
 GROUND = {"wording", "storage", "saved_folder"}

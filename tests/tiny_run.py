@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,20 @@ MIN_SECONDS = 0.3
 SPLITS = {"train": 21, "validation": 7, "test": 6}
 
 
-def tiny_run(folder: Path, *, shard_seconds: float = 900.0, model: PreTrainedModel | None = None) -> dict[str, Any]:
+def tiny_run(
+    folder: Path,
+    *,
+    shard_seconds: float = 900.0,
+    model: PreTrainedModel | None = None,
+    splits: Mapping[str, int] = SPLITS,
+) -> dict[str, Any]:
     """Make the run ``folder/run`` and give the parameters with which ``train`` trains it.
 
     Args:
         folder: Is made; the recordings and the checkpoint come into it too.
         shard_seconds: Audio in a shard: few seconds make several shards.
         model: The checkpoint; by default a wav2vec2. Its head is of the letters' size or will be new.
+        splits: Utterances of each split.
     """
     folder.mkdir(exist_ok=True)
     model = model or tiny_model()
@@ -37,7 +45,7 @@ def tiny_run(folder: Path, *, shard_seconds: float = 900.0, model: PreTrainedMod
     processor.save_pretrained(run.path("processor"))
     run.record("02", parameters={}, artifacts=["processor"])
     prepare_dataset(
-        _recordings(folder),
+        recordings(folder, splits),
         corpus_root=folder,
         encode=lambda text: processor.tokenizer(text).input_ids,
         frames=lambda samples: output_frames(model, samples),
@@ -60,10 +68,10 @@ def tiny_run(folder: Path, *, shard_seconds: float = 900.0, model: PreTrainedMod
     }
 
 
-def _recordings(folder: Path) -> pd.DataFrame:
+def recordings(folder: Path, splits: Mapping[str, int]) -> pd.DataFrame:
     """Write the tones as WAV files; one row an utterance."""
     table = []
-    for seed, (split, count) in enumerate(SPLITS.items()):
+    for seed, (split, count) in enumerate(splits.items()):
         for row in tiny_rows(count, seed=seed, shortest=5):  # 0.4 s: none is left out
             name = f"{split}-{row['id']}"
             soundfile.write(folder / f"{name}.wav", row["audio"], RATE)

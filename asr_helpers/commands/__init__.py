@@ -1,6 +1,8 @@
-"""Commands that use what was trained, on recordings of anybody's: one module each."""
+"""Commands that use what was trained, one module each."""
 
 from .align import add_align
+from .export import add_export
+from .publish import add_publish
 from .transcribe import add_transcribe
 
-__all__ = ["add_align", "add_transcribe"]
+__all__ = ["add_align", "add_export", "add_publish", "add_transcribe"]

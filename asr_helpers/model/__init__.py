@@ -2,7 +2,7 @@
 
 from .families import inputs_of
 from .frames import ctc_frames_needed, frame_seconds, output_frames, samples_needed
-from .hub import locate_checkpoint, publish
+from .hub import locate_checkpoint
 from .loading import load_config, load_for_ctc, load_trained
 from .masking import spec_augment
 from .processor import load_processor, make_processor, make_tokenizer, round_trip
@@ -23,7 +23,6 @@ __all__ = [
     "make_processor",
     "make_tokenizer",
     "output_frames",
-    "publish",
     "read_alphabet",
     "round_trip",
     "samples_needed",

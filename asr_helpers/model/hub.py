@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
-from typing import Any
 
-import huggingface_hub
+from .hub_errors import hub_answer
 
-__all__ = ["CheckpointUnavailable", "HubUnavailable", "has_safe_weights", "locate_checkpoint", "publish"]
+__all__ = ["CheckpointUnavailable", "HubUnavailable", "has_safe_weights", "locate_checkpoint"]
 
 HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 TEXTS = ["*.json", "*.txt"]
 ADDITION = "adapter_config.json"
 SAFE_WEIGHTS = ["model*.safetensors"]
 PICKLED_WEIGHTS = ["pytorch_model*.bin"]
-
-SECRET = "(token)"
 
 
 class CheckpointUnavailable(OSError):
@@ -48,7 +44,8 @@ def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True, also: str
     """
     folder = Path(checkpoint).expanduser()
     if not folder.is_dir():
-        folder = _fetch(str(checkpoint), weights, also)
+        name = checkpoint.as_posix() if isinstance(checkpoint, Path) else checkpoint  # Windows turns slashes round
+        folder = _fetch(name, weights, also)
     if not (folder / "config.json").is_file():
         raise CheckpointUnavailable(f"{checkpoint} has no config.json: it is no checkpoint of transformers")
     if (folder / ADDITION).exists():  # it names another checkpoint, which transformers would load in this one's place
@@ -90,44 +87,14 @@ def _fetch(checkpoint: str, weights: bool, also: str = "") -> Path:
             f"there is no folder {checkpoint} (seen from {Path.cwd()}), and the Hugging Face Hub has no such id, "
             "or not for you: check its spelling; for a private or gated one, run `hf auth login` first"
         ) from error
-    except (LocalEntryNotFoundError, ConnectionError, network_error) as error:
+    except (OSError, network_error) as error:
+        if answer := hub_answer(error, checkpoint, to="read"):
+            raise CheckpointUnavailable(f"{checkpoint} could not be fetched: {answer}") from error
+        if not isinstance(error, (LocalEntryNotFoundError, ConnectionError, network_error)):
+            raise
         raise HubUnavailable(
             f"{checkpoint} is no folder here (seen from {Path.cwd()}), and the Hugging Face Hub cannot be reached to "
             f"fetch it. Connect to the network, or fetch it elsewhere with `hf download {checkpoint}` and give the "
             f"folder's path as the checkpoint ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error
     return folder
-
-
-def publish(model: Any, processor: Any, repository: str, *, private: bool = True) -> str:
-    """Upload a model with its processor.
-
-    Nobody is asked for anything: without a token, a network or a right, the sentence says so and the run goes
-    on. The token is taken from where ``hf auth login`` or ``HF_TOKEN`` put it and is neither shown nor
-    stored.
-
-    Args:
-        model: A CTC model.
-        processor: Its processor.
-        repository: ``"name/repository"``; made when it does not exist.
-        private: Make it visible to its owner alone.
-
-    Returns:
-        What happened, in one sentence.
-    """
-    token = huggingface_hub.get_token()
-    if token is None:
-        return f"not uploaded to {repository}: there is no Hub token; run `hf auth login` and upload the model folder"
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            model.save_pretrained(folder)
-            processor.save_pretrained(folder)
-            hub = huggingface_hub.HfApi(token=token)
-            hub.create_repo(repository, private=private, exist_ok=True)
-            hub.upload_folder(repo_id=repository, folder_path=Path(folder), commit_message="Upload a fine-tuned model")
-    except Exception as error:  # whatever goes wrong on the way to the Hub must not cost the training
-        reason = str(error).replace(token, SECRET).strip().splitlines()
-        return (
-            f"not uploaded to {repository}: {reason[0] if reason else type(error).__name__}; the model folder is whole"
-        )
-    return f"uploaded to {repository}"

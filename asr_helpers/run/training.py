@@ -19,7 +19,7 @@ from asr_helpers.dataset.fit import require_fit
 from asr_helpers.dataset.reading import Utterances, load_prepared, stream_prepared
 from asr_helpers.model.adapters import save_adapter
 from asr_helpers.model.frames import output_frames
-from asr_helpers.model.hub import publish
+from asr_helpers.model.hub_errors import without_token
 from asr_helpers.model.loading import load_config, load_for_ctc, load_trained
 from asr_helpers.model.lora import merge_lora, save_lora
 from asr_helpers.model.processor import load_processor
@@ -42,6 +42,7 @@ from asr_helpers.wording import visible
 from .folder import Run
 from .launch import run_processes
 from .places import resolve, source
+from .publishing import publish
 
 __all__ = ["TrainingInProcesses", "TrainingRun", "read_result", "start_training"]
 
@@ -201,8 +202,8 @@ class TrainingRun:
             artifacts=["model", "training_log", "preflight"],
             inputs=self._inputs(),
         )
-        if self.config.push_to_hub:  # never asks, never shows the token
-            print(publish(result.model, self.processor, self.config.push_to_hub), flush=True)
+        if self.config.push_to_hub:
+            print(self._published(self.config.push_to_hub), flush=True)
         return entry
 
     def _config(self) -> PreTrainedConfig:
@@ -217,6 +218,14 @@ class TrainingRun:
             save_lora(model, folder / LORA_FOLDER, checkpoint=self.setup.checkpoint)
             self.processor.save_pretrained(folder / LORA_FOLDER)
             merge_lora(model)
+
+    def _published(self, repository: str) -> str:
+        """Upload the model with its card; nobody is asked, and whatever goes wrong must not cost the training."""
+        try:
+            return f"uploaded to {publish(self.run, repository)}"
+        except Exception as error:
+            later = f"`python -m asr_helpers publish {self.run.name} --to {repository}` uploads it later"
+            return f"{without_token(str(error))} (the model folder is whole; {later})"
 
     def _inputs(self) -> dict[str, str]:
         """What the training reads from outside the run folder, beside the checkpoint."""

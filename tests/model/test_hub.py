@@ -1,16 +1,13 @@
-"""Fetching checkpoints from a Hub that this test plays itself, on a port of this machine."""
+"""Fetching checkpoints from a Hub that is played on a port of this machine."""
 
-import json
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import errno
 
 import pytest
 from huggingface_hub import constants
+from stand_in_hub import TOKEN, Repository, log_in, stand_in_hub
 
 from asr_helpers.model.hub import CheckpointUnavailable, HubUnavailable, locate_checkpoint
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORIES = {
     "someone/both": {"config.json": b"{}", "model.safetensors": b"safe", "pytorch_model.bin": b"pickle"},
     "someone/pickled": {"config.json": b"{}", "vocab.json": b"{}", "pytorch_model.bin": b"pickle", "run.py": b"code"},
@@ -19,61 +16,12 @@ REPOSITORIES = {
 }
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Three addresses of the Hub: which commit a repository is at, what that holds, and one of its files."""
-
-    def do_GET(self):
-        path = self.path.split("?")[0].removeprefix("/")
-        if path.startswith("api/models/"):
-            owner, name, what, _ = path.removeprefix("api/models/").split("/")
-            self.describe(f"{owner}/{name}", what)
-        elif "/resolve/" not in path:
-            self.answer(404, b"")  # the client asks for news too; there are none
-        else:
-            repository, _, file = path.partition(f"/resolve/{COMMIT}/")
-            self.server.asked.append(file)
-            if self.server.falls_silent and self.command == "GET":
-                self.close_connection = True
-                return
-            etag = f'"{repository}/{file}"'.replace("/", "-")
-            self.answer(200, REPOSITORIES[repository][file], **{"ETag": etag, "X-Repo-Commit": COMMIT})
-
-    def describe(self, repository, what):
-        if repository not in REPOSITORIES:
-            return self.answer(404, b"", **{"X-Error-Code": "RepoNotFound"})
-        files = REPOSITORIES[repository].items()
-        tree = [{"type": "file", "path": name, "size": len(data), "oid": name} for name, data in files]
-        about = {"id": repository, "sha": COMMIT, "siblings": [{"rfilename": name} for name, _ in files]}
-        return self.answer(200, json.dumps(tree if what == "tree" else about).encode())
-
-    do_HEAD = do_GET
-
-    def answer(self, status, data, **headers):
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.asked, server.falls_silent = [], False
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    yield server
-    server.shutdown()
-    server.server_close()
+    with stand_in_hub(monkeypatch, tmp_path / "cache") as hub:
+        hub.repositories |= {f"models/{name}": Repository(files=files) for name, files in REPOSITORIES.items()}
+        log_in(monkeypatch, None)
+        yield hub
 
 
 @pytest.mark.parametrize(
@@ -86,7 +34,7 @@ def hub(monkeypatch, tmp_path):
 )
 def test_only_what_is_needed_is_fetched_and_safetensors_are_preferred(hub, checkpoint, files):
     folder = locate_checkpoint(checkpoint)
-    assert {path.name for path in folder.iterdir()} == files == set(hub.asked)
+    assert {path.name for path in folder.iterdir()} == files == hub.fetched()
     assert (folder / "config.json").read_bytes() == b"{}"
 
 
@@ -109,9 +57,8 @@ def test_switched_off_it_says_so(hub, monkeypatch):
         locate_checkpoint("someone/both")
 
 
-def test_a_connection_that_breaks_off_is_told_as_the_networks(hub, monkeypatch):
-    hub.falls_silent = True
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between the client's own attempts
+def test_a_connection_that_breaks_off_is_told_as_the_networks(hub):
+    hub.silent = {"/resolve/"}
     with pytest.raises(HubUnavailable, match="cannot be reached"):
         locate_checkpoint("someone/both")
 
@@ -124,6 +71,41 @@ def test_what_the_hub_does_not_have_is_not_a_matter_of_the_network(hub, checkpoi
     with pytest.raises(CheckpointUnavailable, match=text) as caught:
         locate_checkpoint(checkpoint)
     assert not isinstance(caught.value, HubUnavailable) and checkpoint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("token", "refused", "told"),
+    [
+        ("hf_ofSomebodyElse", None, "could not be fetched: the Hub does not accept the token; make a new one"),
+        (None, (403, {}), "the token may not read someone/both"),
+        (None, (429, {"Retry-After": "30"}), "asked too often; run this again in 30 s"),
+        (None, (500, {}), r"the Hub has a fault of its own \(500\)"),
+    ],
+)
+def test_what_the_hub_refuses_is_told_with_the_fix(token, refused, told, hub, monkeypatch):
+    log_in(monkeypatch, token)
+    if refused:
+        hub.refusals[("GET", "/api/models/")] = refused
+    with pytest.raises(CheckpointUnavailable, match=told) as caught:
+        locate_checkpoint("someone/both")
+    assert not isinstance(caught.value, HubUnavailable)
+
+
+def test_a_full_disk_is_not_a_matter_of_the_network(hub, monkeypatch):
+    def fill(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", fill)
+    with pytest.raises(CheckpointUnavailable, match="someone/both could not be fetched: the disk is full; free some"):
+        locate_checkpoint("someone/both")
+
+
+def test_a_private_one_needs_the_token(hub, monkeypatch):
+    hub.repositories["models/someone/both"].private = True
+    with pytest.raises(CheckpointUnavailable, match="for a private or gated one, run `hf auth login`"):
+        locate_checkpoint("someone/both")
+    log_in(monkeypatch, TOKEN)
+    assert (locate_checkpoint("someone/both") / "config.json").read_bytes() == b"{}"
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path):

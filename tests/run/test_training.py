@@ -193,9 +193,20 @@ def test_a_process_that_does_not_write_leaves_no_trace(fresh, monkeypatch):
 @pytest.mark.parametrize(("given", "published"), [("", []), ("name/repository", ["name/repository"])])
 def test_the_model_is_published_where_a_repository_is_named(fresh, given, published, monkeypatch):
     asked = []
-    monkeypatch.setattr("asr_helpers.run.training.publish", lambda model, processor, name: asked.append(name))
+    monkeypatch.setattr("asr_helpers.run.training.publish", lambda run, name: asked.append(name))
     trained(fresh, max_steps=1, evaluations=1, push_to_hub=given)
     assert asked == published
+
+
+def test_what_goes_wrong_with_publishing_costs_no_training(fresh, monkeypatch, capsys):
+    def fail(run, name):
+        raise RuntimeError("no luck with hf_notARealToken1234567890")
+
+    monkeypatch.setattr("asr_helpers.run.training.publish", fail)
+    trained(fresh, max_steps=1, evaluations=1, push_to_hub="name/repository")
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("no luck with (token) (the model folder is whole; `python -m asr_helpers publish ")
+    assert told.endswith("/run --to name/repository` uploads it later)")
 
 
 def test_resume_false_begins_anew(fresh):

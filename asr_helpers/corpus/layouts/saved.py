@@ -1,4 +1,4 @@
-"""A ``save_to_disk`` folder or a Hub id: the recordings become files once, and are then read like any other corpus.
+"""A ``save_to_disk`` folder, Parquet files or a Hub id: the recordings become files once, then read like others.
 
 ``datasets`` decodes audio only with FFmpeg on the system, so the stored bytes are taken undecoded.
 """
@@ -38,8 +38,18 @@ DONE = "rows.json"  # written last: its presence says that every recording of th
 
 
 def _recognise(folder: Path) -> bool:
-    """Tell a folder that ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk`` wrote."""
-    return any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
+    """Tell a folder that ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk`` wrote, or ``publish --corpus``."""
+    saved = any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
+    return saved or bool(_parquet_files(folder))
+
+
+def _parquet_files(folder: Path) -> dict[str, list[Path]]:
+    """The files of each split where a folder is as ``push_to_hub`` leaves it: ``data/train-00000-of-00002.parquet``."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((folder / "data").glob("*-?????-of-?????.parquet")):
+        if path.resolve().is_relative_to(folder.resolve()):
+            found.setdefault(path.name.rsplit("-", 3)[0], []).append(path)
+    return found
 
 
 def looks_like_hub_id(source: str) -> bool:
@@ -58,7 +68,8 @@ def _read(
     """Write a dataset's recordings below ``cache_dir`` (once) and list its rows.
 
     Args:
-        source: A ``save_to_disk`` folder, or a Hub id (``owner/name``, ``owner/name:configuration``).
+        source: A ``save_to_disk`` folder, one of Parquet files, or a Hub id (``owner/name``,
+            ``owner/name:configuration``).
         cache_dir: Where the recordings are written, in a folder named by the dataset's fingerprint.
         transcripts_file: Which splits (``"train+validation"``); all of them by default.
         text_column: The column with the transcript; by default the first known name.
@@ -104,6 +115,9 @@ def _load(source: str | Path) -> Any:
 
     if Path(source).is_dir():
         try:
+            if parquet := _parquet_files(Path(source)):
+                files = {split: list(map(str, paths)) for split, paths in parquet.items()}
+                return datasets.load_dataset("parquet", data_files=files)
             saved_files(source)
             return datasets.load_from_disk(str(source))
         except Exception as error:  # there are as many kinds as ways in which such a folder can be broken
@@ -135,7 +149,8 @@ def _stamps(source: str | Path) -> list[Any]:
     """What changes with a saved folder's data: a fingerprint is only what somebody wrote there."""
     if not Path(source).is_dir():
         return []
-    states = [(file.name, file.stat()) for files in saved_files(source).values() for file in files]
+    held = _parquet_files(Path(source)) or saved_files(source)
+    states = [(file.name, file.stat()) for files in held.values() for file in files]
     return [(name, state.st_size, state.st_mtime_ns) for name, state in states]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 
+import pandas as pd
 import pytest
 import soundfile
 from conftest import RATE, sentences, speech_like
@@ -15,6 +16,7 @@ from asr_helpers.corpus.layouts import saved as datasets_layout
 from asr_helpers.corpus.layouts.saved import looks_like_hub_id
 from asr_helpers.corpus.problems import ERROR, CorpusError
 from asr_helpers.corpus.reading import read_corpus
+from asr_helpers.corpus.writing import write_corpus
 
 datasets = pytest.importorskip("datasets")
 LINES = sentences(4)
@@ -55,6 +57,19 @@ def test_a_saved_dataset_becomes_files(tmp_path):
     for i, name in enumerate(corpus.rows["audio"]):
         assert (corpus.root / name).read_bytes() == audio[i]["bytes"]
     assert corpus.root.parent == tmp_path / "cache"
+
+
+def test_what_was_published_is_read_again(tmp_path, recordings):
+    said = [("b", "test", "schön"), ("c", "test", ""), ("a", "train", "gut")]  # the splits in the order of their names
+    rows = [(name, f"clips/{name}.wav", split, text) for name, split, text in said]
+    table = pd.DataFrame(rows, columns=["id", "audio", "split", "transcript"]).assign(text="", speaker="x", seconds=0.2)
+    write_corpus(table, recordings, tmp_path / "published" / "data")
+    corpus = read_corpus(tmp_path / "published", cache_dir=tmp_path / "cache")
+    assert corpus.layout == "datasets" and list(corpus.rows.transcript) == ["schön", "", "gut"]
+    for row, (_, audio, *_) in zip(corpus.rows.itertuples(), rows, strict=True):
+        assert (corpus.root / row.audio).read_bytes() == (recordings / audio).read_bytes() and row.speaker == "x"
+    chosen = read_corpus(tmp_path / "published", cache_dir=tmp_path / "cache", transcripts_file="test")
+    assert list(chosen.rows.transcript) == ["schön", ""]
 
 
 def test_stored_paths_as_long_as_they_like_become_files(tmp_path):
