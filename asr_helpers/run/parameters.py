@@ -60,6 +60,7 @@ CHOICES = {
     "language": ("auto", *LANGUAGES),
     "digits": OPTIONS["digits"],
     "on_error": ("stop", "drop"),
+    "corrections": ("run", "corpus", "off"),
     "precision": ("auto", "bf16", "fp16", "fp32"),
 }
 
