@@ -1,4 +1,4 @@
-"""``python -m asr_helpers``: run the notebooks, transcribe, align, compare, make the sample corpus."""
+"""``python -m asr_helpers``: run the notebooks, transcribe, align, serve, compare, make the sample corpus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from asr_helpers.commands import add_align, add_transcribe
+from asr_helpers.commands import add_align, add_serve, add_transcribe
 from asr_helpers.run.environment import unless_set
 from asr_helpers.run.places import NOTEBOOKS
 from asr_helpers.wording import visible
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_transcribe(commands)
     add_align(commands)
+    add_serve(commands)
 
     compare = _command(
         commands,

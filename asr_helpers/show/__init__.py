@@ -6,6 +6,7 @@ from .frames import collapse_steps, ctc_frames, frame_inspector
 from .lessons import architecture, changes
 from .plots import calibration, confusions, histogram, slices, spectrogram, training_curves, waveform
 from .report import Report, Section, comparison_sections, verdict, write_report
+from .speaking import microphone
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ctc_frames",
     "frame_inspector",
     "histogram",
+    "microphone",
     "picture",
     "prediction_browser",
     "prediction_table",

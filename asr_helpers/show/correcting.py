@@ -32,7 +32,7 @@ class Correcting:
         self.corrections, self.ids, self.transcripts, self.language = corrections, ids, transcripts, language
         self.opened = -1
         self.on_change: Callable[[], None] = lambda: None
-        wide = widgets.Layout(width="auto", flex="1 1 24em")
+        wide = widgets.Layout(width="auto", max_width="60em")
         self.text = widgets.Text(description="what is said", style={"description_width": "initial"}, layout=wide)
         self.text.add_class("asr-typed")
         self.status = widgets.HTML()
