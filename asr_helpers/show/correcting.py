@@ -77,11 +77,11 @@ class Correcting:
             said = element("span", f"{said}: ") + speech(found.corrected, language=self.language)
         elif found and found.mark == WRONG:
             said += "; until you type what is said and press it again, the utterance is left out"
-        self.status.value = styled(element("p", said, role="status"))
+        self.status.value = styled(element("p", said, role="log"))
 
     def _told(self, act: Callable[[], None]) -> None:
         """Do something, and say where it fails: what a widget raises, nobody sees."""
         try:
             act()
         except (ValueError, OSError) as error:
-            self.status.value = styled(element("p", f"not kept: {error}", class_="tag error", role="status"))
+            self.status.value = styled(element("p", f"not kept: {error}", class_="tag error", role="log"))
