@@ -1,4 +1,4 @@
-"""``python -m asr_helpers``: run the notebooks, transcribe, align, export, publish, compare, make the sample corpus."""
+"""``python -m asr_helpers``: run the notebooks, transcribe, align, serve, export, publish, compare, make the sample."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from asr_helpers.commands import add_align, add_export, add_publish, add_transcribe
+from asr_helpers.commands import add_align, add_export, add_publish, add_serve, add_transcribe
 from asr_helpers.run.environment import unless_set
 from asr_helpers.run.places import NOTEBOOKS
 from asr_helpers.wording import visible
@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     add_align(commands)
     add_export(commands)
     add_publish(commands)
+    add_serve(commands)
 
     compare = _command(
         commands,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import errno
 import hashlib
+import io
 import json
 import math
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -23,6 +25,7 @@ from .wording import size
 __all__ = [
     "FULL",
     "append_text",
+    "csv_rows",
     "csv_text",
     "fitting_name",
     "read_json",
@@ -42,7 +45,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)  # the numbers of errors that mean a full di
 LONGEST_NAME = 255  # bytes; file systems end there
 
 LONGEST_SUFFIX = 16  # bytes; what comes after the last dot of a longer one says no format
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # how what a spreadsheet computes begins
+FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")  # how what a spreadsheet computes begins, hidden by apostrophes or not
 
 # What torch and safetensors say of a failed write, in errors that are no OSError.
 FAILED_WRITE = ("No space left", "os error", "PytorchStreamWriter", "inline_container")
@@ -196,7 +199,8 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
 def csv_text(table: pd.DataFrame) -> str:
     """Write a table as CSV that is safe to open in a spreadsheet, in UTF-8 with the mark by which Excel knows it.
 
-    A text that a spreadsheet would compute (it may come with somebody's recordings) gets an apostrophe before it.
+    A text that a spreadsheet would compute (it may come with somebody's recordings) gets an apostrophe before it, and
+    so does one that has apostrophes there already: `csv_rows` gives every text back as it was.
 
     >>> print(csv_text(pd.DataFrame({"text": ["=1+1"], "start": [-1.5]})).lstrip("\ufeff"), end="")
     "text","start"
@@ -208,8 +212,21 @@ def csv_text(table: pd.DataFrame) -> str:
     return "\ufeff" + safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
+def csv_rows(text: str) -> list[list[str]]:
+    """Read what `csv_text` wrote, or a spreadsheet made of it: the fields of each line, the header's first.
+
+    >>> csv_rows(csv_text(pd.DataFrame({"text": ["=1+1", "'=1+1", "a\\rb"]})))
+    [['text'], ['=1+1'], ["'=1+1"], ['a\\rb']]
+
+    Raises:
+        csv.Error: A quotation mark is left open, or stands where none can.
+    """
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    return [[field[1:] if field[:1] == "'" and FORMULA.match(field) else field for field in row] for row in rows]
+
+
 def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def require_free_space(folder: str | Path, needed: int) -> None:

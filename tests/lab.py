@@ -16,10 +16,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-# The browser must not call home while a test runs, and a container's root has no sandbox.
+# The browser must not call home while a test runs, a container's root has no sandbox, and its microphone only beeps.
 CHROMIUM_OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ corpus: str = "data/mine"
 checkpoint: str = "models/m"
 language_model: str = ""
 speakers_file: str = ""
+corrections: str = "run"
 split_by_speaker: bool = False
 test_share: float = 0.2
 data_name: str = ""

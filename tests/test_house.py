@@ -27,14 +27,14 @@ BELOW = {
     "corpus": {"text", "audio"},
     "analysis": {"text", "audio"},  # audio says from where on a recording is clipped
     "model": {"text", "audio"},  # audio says at which rate a checkpoint hears
-    "show": {"analysis", "audio", "text"},
+    "show": {"corpus", "analysis", "audio", "text"},
     "dataset": {"model", "audio", "corpus"},  # corpus says what the splits are called
     "decoding": {"dataset", "analysis", "model", "audio", "text"},
     "training": {"decoding", "analysis", "dataset", "model", "audio", "text"},
     "run": {"training", "decoding", "analysis", "dataset", "model", "show", "corpus", "audio", "text"},
     "colab": set(),  # imported before anything is installed: the standard library alone
     "__init__": set(),
-    "commands": {"run", "decoding", "dataset", "model", "corpus", "audio", "text"},
+    "commands": {"run", "decoding", "dataset", "model", "show", "corpus", "audio", "text"},
     "__main__": {"commands", "run", "training", "decoding", "analysis", "show", "corpus", "sample", "text"},
 }
 GROUND = {"wording", "storage", "saved_folder"}

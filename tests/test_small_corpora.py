@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from chain import different, make_checkpoint, make_corpus, run_chain
 
+from asr_helpers.corpus.corrections import Corrections
 from asr_helpers.corpus.problems import CorpusError
 from asr_helpers.run.fingerprints import code_cells
 from asr_helpers.run.places import NOTEBOOKS, repository
@@ -47,9 +48,9 @@ CORPORA = {
         3,
         "of 11 lines left out of the language model&#39;s text, since",
     ),
-    "ten sentences, five readings, two speakers, of whom nothing is recognised": (
+    "ten sentences, five readings, two speakers, corrected, of whom nothing is recognised": (
         different(10) * 5,
-        {"before_cell": silence, "speakers": ["آمنہ", "بلال"] * 25, "language_model": "train"},
+        {"before_cell": silence, "speakers": ["آمنہ", "بلال"] * 25, "language_model": "train", "corrections": "corpus"},
         10,
         "WER 100.0\N{NO-BREAK SPACE}% (95\N{NO-BREAK SPACE}% interval 100.0 to 100.0\N{NO-BREAK SPACE}%)",
     ),
@@ -63,7 +64,14 @@ def test_a_small_corpus_comes_to_a_report(name, checkpoint, tmp_path, monkeypatc
     corpus = make_corpus(tmp_path / "own", transcripts, letter=choices.pop("letter", 0.06))
     if speakers := choices.pop("speakers", None):
         (corpus / "speakers.txt").write_text("\n".join(speakers) + "\n", encoding="utf-8")
+    if choices.get("corrections"):
+        kept = Corrections(corpus / "corrections.csv")
+        kept.mark("1", transcripts[0], "bad audio")
+        kept.mark("2", transcripts[1], "wrong transcript", transcripts[1][::-1])
     run = run_chain(monkeypatch, tmp_path, corpus=str(corpus), checkpoint=checkpoint, **choices)
+    if choices.get("corrections"):
+        said = pd.read_parquet(run.path("utterances")).set_index("id")["transcript"]
+        assert (said["2"], said["12"], "1" in said.index) == (transcripts[1][::-1], transcripts[1], False)
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     assert "could not be shown" not in report and says in report

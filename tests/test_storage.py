@@ -256,4 +256,5 @@ def test_what_a_spreadsheet_would_compute_is_written_as_text(text):
     written = storage.csv_text(pd.DataFrame({text: [text, "نہیں = کچھ"], "score": [-1.5, 2.0]}))
     rows = list(csv.reader(io.StringIO(written.removeprefix("\ufeff"), newline="")))
     assert rows == [[f"'{text}", "score"], [f"'{text}", "-1.5"], ["نہیں = کچھ", "2.0"]]
+    assert storage.csv_rows(written)[1:] == [[text, "-1.5"], ["نہیں = کچھ", "2.0"]]
     assert written.startswith("\ufeff")  # without it Excel reads another encoding than UTF-8

@@ -5,7 +5,7 @@ from .causes import errors_by_cause, ids_by_cause
 from .compare import compare_runs
 from .confusions import confused_words, confusion_matrix, ids_by_kind, kind_table, letter_table
 from .edits import word_edits
-from .label_errors import possible_label_errors
+from .label_errors import correct_first, possible_label_errors
 from .metrics import cer, score_table, wer
 from .power_law import fit_curve
 from .slices import ids_by_slice, slice_table, word_slices
@@ -18,6 +18,7 @@ __all__ = [
     "compare_runs",
     "confused_words",
     "confusion_matrix",
+    "correct_first",
     "errors_by_cause",
     "fit_curve",
     "folded_scores",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
@@ -11,7 +13,7 @@ from asr_helpers.text.languages import language_of
 from .confusions import NOTHING
 from .edits import word_edits
 
-__all__ = ["possible_label_errors", "suspicious_edits"]
+__all__ = ["correct_first", "possible_label_errors", "suspicious_edits"]
 
 COLUMNS = ["id", "reference", "hypothesis", "disagreement", "confidence", "threshold", "letters", "errors"]
 
@@ -52,6 +54,31 @@ def possible_label_errors(predictions: pd.DataFrame, *, language: str) -> pd.Dat
         )
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["letters", "confidence"], ascending=False, kind="stable", ignore_index=True)
+
+
+def correct_first(predictions: pd.DataFrame, suspicious: pd.DataFrame, *, done: Collection[str] = ()) -> pd.DataFrame:
+    """Order utterances by how much a person's look at them is likely to find: where a transcript may be wrong, first.
+
+    Possible label errors come in their order, then the others by rising confidence: of those the model is least sure,
+    so that a right transcript of them tells it most.
+
+    Args:
+        predictions: With id, reference, hypothesis, confidence.
+        suspicious: From `possible_label_errors`.
+        done: Ids of what a person has looked at already.
+
+    Returns:
+        One row an utterance: id, why, confidence (of the whole utterance), reference, hypothesis.
+
+    Source: Settles (2009), "Active learning literature survey", section 3.1, for the least confident first.
+    """
+    rows = predictions.set_index("id")[["confidence", "reference", "hypothesis"]].sort_values(
+        "confidence", kind="stable"
+    )
+    why = dict(zip(suspicious["id"], suspicious["disagreement"], strict=True))
+    rows = rows.loc[[*why, *(name for name in rows.index if name not in why)]]
+    rows.insert(0, "why", [f"sure of another word: {why[name]}" if name in why else "not sure" for name in rows.index])
+    return rows[~rows.index.isin(list(done))].reset_index()
 
 
 def suspicious_edits(edits: pd.DataFrame, predictions: pd.DataFrame, *, language: str) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from .recordings import (
 if TYPE_CHECKING:
     from asr_helpers.decoding import BeamSearch, Recogniser
 
-__all__ = ["add_transcribe"]
+__all__ = ["add_transcribe", "open_search"]
 
 EXAMPLES = """\
 examples:
@@ -73,7 +73,7 @@ def _transcribe(options: argparse.Namespace) -> int:
     if not left:
         return 0
     recogniser = Recogniser.load(options.model)
-    search, failed = _search(options.language_model, recogniser), 0
+    search, failed = open_search(options.language_model, recogniser), 0
     with open_standard_input(left) as opened:
         for number, (asked, source) in enumerate(zip(left, opened, strict=True), start=1):
             try:
@@ -99,7 +99,7 @@ def _transcribe(options: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _search(language_model: Path | None, recogniser: Recogniser) -> BeamSearch | None:
+def open_search(language_model: Path | None, recogniser: Recogniser) -> BeamSearch | None:
     """Beam search, where it is asked for; says which words of the language model can never be written."""
     if language_model is None:
         return None

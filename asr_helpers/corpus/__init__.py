@@ -1,6 +1,7 @@
 """A folder becomes utterances: read, checked, split."""
 
 from .checking import check_corpus, measure_corpus, without_errors
+from .corrections import Corrections, apply_corrections
 from .layouts.registry import LAYOUTS
 from .problems import CorpusError, Problem, problems_table
 from .reading import Corpus, read_corpus
@@ -10,7 +11,9 @@ __all__ = [
     "LAYOUTS",
     "Corpus",
     "CorpusError",
+    "Corrections",
     "Problem",
+    "apply_corrections",
     "check_corpus",
     "measure_corpus",
     "problems_table",

@@ -14,7 +14,17 @@ from asr_helpers.wording import listed, quoted, size
 
 from .problems import ERROR, WARNING, CorpusError, Problem
 
-__all__ = ["HIDDEN", "decode_text", "find_files", "first_line", "given_file", "read_lines", "read_text", "split_lines"]
+__all__ = [
+    "HIDDEN",
+    "decode_text",
+    "file_bytes",
+    "find_files",
+    "first_line",
+    "given_file",
+    "read_lines",
+    "read_text",
+    "split_lines",
+]
 
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".jsonl")
 
@@ -64,7 +74,7 @@ def given_file(root: Path, name: str, parameter: str) -> str:
 
 def first_line(root: Path, name: str) -> str:
     """Read what a text file of a corpus begins with, to recognise it."""
-    return _bytes(root, name, HEAD).decode("utf-8-sig", errors="replace").partition("\n")[0].rstrip("\r")
+    return file_bytes(root, name, HEAD).decode("utf-8-sig", errors="replace").partition("\n")[0].rstrip("\r")
 
 
 def read_text(root: Path, name: str) -> tuple[str, list[Problem]]:
@@ -73,11 +83,15 @@ def read_text(root: Path, name: str) -> tuple[str, list[Problem]]:
     Raises:
         CorpusError: It is a link out of the folder, no ordinary file, too large to be text, or cannot be read.
     """
-    return decode_text(_bytes(root, name), name)
+    return decode_text(file_bytes(root, name), name)
 
 
-def _bytes(root: Path, name: str, most: int = -1) -> bytes:
-    """Read a file of a corpus, and no other: a corpus comes from somebody else, and a report shows what is read."""
+def file_bytes(root: Path, name: str, most: int = -1) -> bytes:
+    """Read a file of a corpus, and no other: a corpus comes from somebody else, and a report shows what is read.
+
+    Raises:
+        CorpusError: As `read_text`.
+    """
     path = root / name
     try:
         if not path.resolve().is_relative_to(root.resolve()):

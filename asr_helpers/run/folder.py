@@ -12,12 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from asr_helpers.corpus.corrections import Corrections
 from asr_helpers.storage import recover, replacing_folder, write_json, write_parquet
 from asr_helpers.wording import counted
 
 from .lock import kept_for_us
 from .manifest import Manifest
-from .places import ARTIFACTS, NOTEBOOKS, resolve, short
+from .places import ARTIFACTS, NOTEBOOKS, corrections_file, resolve, short
 from .provenance import device_line, versions
 
 __all__ = ["MissingArtifact", "Run", "StaleArtifact", "open_run", "parameters_of", "read_lines"]
@@ -42,6 +43,7 @@ class Run:
         written: Artifacts that were written.
         supervised: Whether a runner started this notebook: it sees to the corpus, and a training of hours is not lost
             to a transcript that is corrected meanwhile.
+        correcting: Whether what is corrected here waits for the next run.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Run:
     read: dict[str, str] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     supervised: bool = False
+    correcting: bool = False
 
     def path(self, artifact: str) -> Path:
         """Where an artifact lies, whether it exists or not."""
@@ -80,7 +83,7 @@ class Run:
         manifest, maker = Manifest(self.folder), ARTIFACTS[artifact][1]
         why, number = manifest.other_artifacts(maker, [artifact]), maker
         if not why:
-            number, why = manifest.outdated(maker, outside=not self.supervised)
+            number, why = manifest.outdated(maker, outside=not self.supervised, corrected=not self.correcting)
         if why:
             fault = "no longer fits" if number in manifest.entries else "cannot be compared with"
             raise StaleArtifact(
@@ -142,6 +145,22 @@ class Run:
         parts = [corpus.get("about", ""), counted(len(utterances), "utterance")]
         parts += [counted(speakers, "speaker") if speakers else "speakers unknown", language]
         return f"{place.name if place.is_absolute() else place.as_posix()} ({', '.join(filter(None, parts))})"
+
+    def corrections(self, where: str = "", corpus: str = "") -> Corrections | None:
+        """What a person corrected of the run's corpus; None where nothing of it is kept or applied.
+
+        Args:
+            where: Notebook 01's ``corrections``; empty: as that notebook ran.
+            corpus: Notebook 01's ``corpus``.
+
+        Raises:
+            ValueError: ``where`` is something else, or the corpus, where they would lie, is no folder.
+        """
+        told = {"corrections": where, "source": corpus} if where else self.read_json("corpus")
+        file = corrections_file(self.folder, told.get("corrections", "off"), told["source"])
+        if file and not file.parent.is_dir():
+            raise ValueError(f"corrections is 'corpus', and {told['source']} is no folder; set corrections to run")
+        return file and Corrections(file)
 
     @property
     def name(self) -> str:
@@ -226,12 +245,14 @@ class Run:
         return entry
 
 
-def open_run(run_folder: str | Path, *, new: bool = True) -> Run:
+def open_run(run_folder: str | Path, *, new: bool = True, correcting: bool = False) -> Run:
     """Open a run folder; a relative path is relative to the repository.
 
     Args:
         run_folder: ``runs/<name>``.
         new: Make it when it is not there; otherwise that is a `FileNotFoundError`.
+        correcting: Go on where a person has corrected transcripts since, instead of refusing what was made of the
+            others: the corrections wait for the next run.
 
     Raises:
         RunInUse: Another process is running it.
@@ -245,7 +266,7 @@ def open_run(run_folder: str | Path, *, new: bool = True) -> Run:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise OSError(f"the run folder {str(run_folder)!r} cannot be made ({why}); give another run_folder") from error
-    return Run(folder, supervised=kept_for_us(folder))
+    return Run(folder, supervised=kept_for_us(folder), correcting=correcting)
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from asr_helpers.corpus.corrections import CORRECTIONS_FILE
 from asr_helpers.storage import write_json, write_text
 
 from .fingerprints import File, Files, changes, fingerprint, notebook_fingerprint, package_fingerprint
-from .places import ARTIFACTS, NOTEBOOKS, repository, resolve, short, source
+from .places import ARTIFACTS, NOTEBOOKS, corrections_file, repository, resolve, short, source
 
 __all__ = ["BrokenRecord", "Manifest"]
 
@@ -23,14 +24,14 @@ MANIFEST, FILES = "manifest.json", "files.json"
 
 # notebook → its parameters that name what it reads from outside the run folder
 OUTSIDE = {
-    "01": ("corpus", "transcripts_file", "speakers_file"),
+    "01": ("corpus", "transcripts_file", "speakers_file", "corrections"),
     "02": ("checkpoint",),
     "03": ("checkpoint",),
     "04": ("checkpoint", "stream_from"),
     "05": ("language_model",),
 }
 
-WORDS = ("", "train")  # of `language_model`, which are no file
+WORDS = ("", "train", "off")  # of `language_model` and `corrections`, which are no file
 
 # Parameters that say where a run lies and how it got onto Colab: another value changes no figure.
 IDLE = ("run_folder", "project_url")
@@ -72,10 +73,10 @@ class Manifest:
 
     def inputs(self, number: str, parameters: Mapping[str, Any]) -> dict[str, str]:
         """The present fingerprints of what a notebook reads from outside the run folder, by parameter."""
-        own = re.escape(str(self.folder))
+        own = rf"{re.escape(str(self.folder))}|.*[/\\]{re.escape(CORRECTIONS_FILE)}"
         return {
             name: self._fingerprint(place, own) if isinstance(place, Path) else place
-            for name, place in _places(number, parameters).items()
+            for name, place in self._places(number, parameters).items()
         }
 
     def code(self, number: str) -> dict[str, str]:
@@ -96,16 +97,18 @@ class Manifest:
         names = [part for key, part in parts.items() if before.get(key) != now[key]]
         return f"{' and '.join(names)} changed" if names else ""
 
-    def other_sources(self, number: str, *, gone: bool = True) -> str:
+    def other_sources(self, number: str, *, gone: bool = True, corrected: bool = True) -> str:
         """What a notebook read from outside the run folder that is not the same any more.
 
         Args:
             number: ``"01"`` to ``"05"``.
             gone: Whether what is not there counts; a run folder may have been moved to another machine.
+            corrected: Whether what a person has corrected since counts.
         """
         entry, said = self.entries[number], []
-        places, now = _places(number, entry["parameters"]), self.inputs(number, entry["parameters"])
-        for name in (n for n in now if entry["inputs"].get(n) != now[n] and (gone or now[n])):
+        places, now = self._places(number, entry["parameters"]), self.inputs(number, entry["parameters"])
+        other = (n for n in now if entry["inputs"].get(n) != now[n] and (gone or now[n]))
+        for name in (n for n in other if corrected or n != "corrections"):
             place = places[name]
             before = self._saved(place) if isinstance(place, Path) and place.is_dir() else {}
             which = changes(before, self._known()[str(place)]) if before else ""
@@ -131,7 +134,7 @@ class Manifest:
                 said.append(f"{file} is {'not as it was written' if now else 'gone'}")
         return ", ".join(said)
 
-    def outdated(self, number: str, *, outside: bool) -> tuple[str, str]:
+    def outdated(self, number: str, *, outside: bool, corrected: bool = True) -> tuple[str, str]:
         """The first notebook, of this one and those before it, that read something else than there is now, and what.
 
         One that left no record may have read anything.
@@ -139,6 +142,7 @@ class Manifest:
         Args:
             number: ``"01"`` to ``"05"``.
             outside: Whether the corpus, checkpoints and texts count.
+            corrected: Whether, of these, what a person has corrected since counts.
         """
         chain = [number]
         for one in chain:
@@ -147,10 +151,30 @@ class Manifest:
         for one in sorted(chain):
             if one not in self.entries:
                 return one, f"{MANIFEST} has no record of notebook {NOTEBOOKS[one]}"
-            why = [self.other_sources(one, gone=False)] if outside else []
+            why = [self.other_sources(one, gone=False, corrected=corrected)] if outside else []
             if why := ", ".join(filter(None, [*why, self.other_reads(one)])):
                 return one, why
         return "", ""
+
+    def _places(self, number: str, parameters: Mapping[str, Any]) -> dict[str, Path | str]:
+        """What a notebook reads from outside: parameter → file or folder, or what the Hub or a server calls it."""
+        found: dict[str, Path | str] = {}
+        for name in OUTSIDE[number]:
+            value = str(parameters.get(name, ""))
+            if value in WORDS:
+                continue
+            if name in ("corpus", "checkpoint"):
+                place = source(value)
+                found[name] = Path(place) if Path(place).is_absolute() else place
+            elif name == "stream_from":
+                found[name] = value if "://" in value else resolve(value) / "train" / "state.json"
+            elif name == "language_model":
+                found[name] = resolve(value)
+            elif name == "corrections":
+                found[name] = corrections_file(self.folder, value, parameters["corpus"])
+            else:
+                found[name] = resolve(parameters["corpus"]) / value
+        return found
 
     def _fingerprint(self, place: Path, leave_out: str) -> str:
         return fingerprint(place, self._known().setdefault(str(place), {}), leave_out=leave_out)
@@ -164,25 +188,6 @@ class Manifest:
     def _saved(self, place: Path) -> Files:
         """The files of a place, as they were when a notebook read them."""
         return _files(self.folder / FILES).get(str(place), {})
-
-
-def _places(number: str, parameters: Mapping[str, Any]) -> dict[str, Path | str]:
-    """What a notebook reads from outside: parameter → file or folder, or what the Hub or a server calls it."""
-    found: dict[str, Path | str] = {}
-    for name in OUTSIDE[number]:
-        value = str(parameters.get(name, ""))
-        if value in WORDS:
-            continue
-        if name in ("corpus", "checkpoint"):
-            place = source(value)
-            found[name] = Path(place) if Path(place).is_absolute() else place
-        elif name == "stream_from":
-            found[name] = value if "://" in value else resolve(value) / "train" / "state.json"
-        elif name == "language_model":
-            found[name] = resolve(value)
-        else:
-            found[name] = resolve(parameters["corpus"]) / value
-    return found
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -63,6 +63,7 @@ CHOICES = {
     "digits": OPTIONS["digits"],
     "on_error": ("stop", "drop"),
     "frozen_format": ("bf16", "int8", "fp32"),
+    "corrections": ("run", "corpus", "off"),
     "precision": ("auto", "bf16", "fp16", "fp32"),
 }
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ARTIFACTS", "NOTEBOOKS", "about", "repository", "resolve", "short", "source"]
+from asr_helpers.corpus.corrections import CORRECTIONS_FILE
+
+__all__ = ["ARTIFACTS", "NOTEBOOKS", "about", "corrections_file", "repository", "resolve", "short", "source"]
 
 NOTEBOOKS = {
     "01": "01_data_inspection",
@@ -65,6 +67,24 @@ def source(name: str) -> str:
     folder = resolve(name)
     is_path = name.startswith((".", "/", "~")) or name.count("/") != 1 or resolve(name.split("/")[0]).is_dir()
     return str(folder) if folder.exists() or is_path else name
+
+
+def corrections_file(run_folder: Path, where: str, corpus: str) -> Path | None:
+    """The file of what a person corrected, whether it is there or not; None where none is asked for.
+
+    Args:
+        run_folder: Absolute path.
+        where: Notebook 01's ``corrections``: ``"run"``, ``"corpus"`` or ``"off"``.
+        corpus: Notebook 01's ``corpus``.
+
+    Raises:
+        ValueError: ``where`` is something else.
+    """
+    folders = {"run": run_folder, "corpus": Path(source(corpus)), "off": None}
+    if where not in folders:
+        raise ValueError(f"corrections is {where!r}; it can be {', '.join(folders)}")
+    folder = folders[where]
+    return folder and folder / CORRECTIONS_FILE
 
 
 def about(corpus: Path) -> str:

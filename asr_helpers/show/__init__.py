@@ -6,6 +6,7 @@ from .frames import collapse_steps, ctc_frames, frame_inspector
 from .lessons import architecture, changes, clips
 from .plots import calibration, confusions, histogram, learning_curve, slices, spectrogram, training_curves, waveform
 from .report import Report, Section, comparison_sections, verdict, write_report
+from .speaking import microphone
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "frame_inspector",
     "histogram",
     "learning_curve",
+    "microphone",
     "picture",
     "prediction_browser",
     "prediction_table",

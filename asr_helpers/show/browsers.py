@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 
 from asr_helpers.analysis.edits import Edit, align_words
 from asr_helpers.audio.reading import SAMPLING_RATE
+from asr_helpers.corpus.corrections import Corrections
 
 from .aligned import aligned, legend
+from .correcting import Correcting
 from .figures import picture
 from .fragments import Fragment, join, note, speech
 from .markup import element, render
@@ -36,6 +38,7 @@ def sample_browser(
     groups: Groups | None = None,
     page_rows: int = 8,
     language: str = "none",
+    corrections: Corrections | None = None,
 ) -> widgets.VBox:
     """Look through a corpus: filter, sort, search; a row's button plays it and shows its spectrogram.
 
@@ -48,6 +51,7 @@ def sample_browser(
         groups: More filters: label → choice → ids.
         page_rows: Utterances of a page.
         language: Code of the language of the transcripts.
+        corrections: Where marks and corrected transcripts are kept; None: nothing can be marked.
     """
     rows = utterances.reset_index(drop=True)
     letters = rows["transcript"].fillna("").str.replace(r"\s", "", regex=True).str.len()
@@ -66,13 +70,15 @@ def sample_browser(
         **_grouped(rows["id"], groups),
     }
     transcripts = rows["transcript"].fillna("").tolist()
+    correcting = _correcting(corrections, rows["id"], transcripts, language)
 
     def row(i: int) -> str:
         facts = [
             f"{rows['seconds'].iat[i]:.2f} s",
             *(str(rows[c].iat[i]) for c in ("speaker", "split") if _has(rows, c, i)),
         ]
-        return render("listed", facts=[" · ".join(facts)], text=speech(transcripts[i], language=language))
+        facts = [" · ".join(facts), *_mark(correcting, i)]
+        return render("listed", facts=facts, text=speech(transcripts[i], language=language))
 
     def detail(i: int) -> str:
         text = element("p", speech(transcripts[i], language=language))
@@ -87,6 +93,7 @@ def sample_browser(
         row=row,
         detail=detail,
         page_rows=page_rows,
+        correcting=correcting,
     ).widget
 
 
@@ -97,6 +104,8 @@ def prediction_browser(
     groups: Groups | None = None,
     page_rows: int = 8,
     language: str = "none",
+    corrections: Corrections | None = None,
+    first: Sequence[str] = (),
 ) -> widgets.VBox:
     """Look through predictions under their references; a row's button plays it, with its words over its waveform.
 
@@ -104,11 +113,13 @@ def prediction_browser(
 
     Args:
         predictions: One row an utterance: ``id``, ``audio``, ``reference``, ``hypothesis``; ``words``,
-            ``confidence``, ``speaker``, ``seconds`` and ``snr_db`` are used where they are.
+            ``raw_reference``, ``confidence``, ``speaker``, ``seconds`` and ``snr_db`` are used where they are.
         corpus_root: The corpus folder.
         groups: More filters: label → choice → ids, e.g. the slices and the kinds of error of notebook 05.
         page_rows: Utterances of a page.
         language: Code of the language of the texts.
+        corrections: Where marks and corrected transcripts are kept; None: nothing can be marked.
+        first: Ids in the order in which they are best corrected.
     """
     rows = predictions.reset_index(drop=True)
     pairs = list(zip(rows["reference"], rows["hypothesis"], strict=True))
@@ -123,18 +134,23 @@ def prediction_browser(
         **_orders_by(rows, wrong),
         "as in the test set": np.arange(len(rows)),
     }
+    if len(first):
+        orders["to correct first"] = _order(rows["id"].map({name: place for place, name in enumerate(first)}))
     filters = {
         "errors": _kinds(found),
         **_filters(rows, ("speaker",)),
         **_number_filters(rows),
         **_grouped(rows["id"], groups),
     }
+    transcripts = rows["raw_reference" if "raw_reference" in rows else "reference"].tolist()
+    correcting = _correcting(corrections, rows["id"], transcripts, language)
 
     def row(i: int) -> str:
         facts = [f"{wrong[i]} of {said[i]} words wrong"]
         if _has(rows, "confidence", i):
             facts.append(f"confidence {rows['confidence'].iat[i]:.2f}")
         facts += [str(rows["speaker"].iat[i])] if _has(rows, "speaker", i) else []
+        facts += _mark(correcting, i)
         return render("listed", facts=facts, text=aligned(*pairs[i], language=language))
 
     def detail(i: int) -> str:
@@ -152,7 +168,19 @@ def prediction_browser(
         row=row,
         detail=detail,
         page_rows=page_rows,
+        correcting=correcting,
     ).widget
+
+
+def _correcting(
+    corrections: Corrections | None, ids: pd.Series, transcripts: list[str], language: str
+) -> Correcting | None:
+    return Correcting(corrections, ids.tolist(), transcripts, language=language) if corrections else None
+
+
+def _mark(correcting: Correcting | None, i: int) -> list[str]:
+    """What a person has said of a row, among its facts."""
+    return [f"✎ {mark}"] if correcting and (mark := correcting.mark_of(i)) else []
 
 
 def _order(values: Any) -> np.ndarray:

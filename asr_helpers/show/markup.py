@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from functools import cache
 from typing import Any
@@ -12,7 +14,9 @@ from markupsafe import escape as _escape
 
 from asr_helpers.wording import visible
 
-__all__ = ["asset", "element", "escape", "render"]
+__all__ = ["asset", "element", "escape", "policy", "render"]
+
+HANDLERS = ("play_word.js", "next_word.js", "follow.js")  # what a page runs
 
 
 def _shown(value: Any) -> Any:
@@ -51,6 +55,25 @@ _ENVIRONMENT.globals["asset"] = asset
 def render(name: str, /, **values: Any) -> Markup:
     """Fill a template of this package; strings are escaped, markup and fragments are held as they are."""
     return Markup(_ENVIRONMENT.get_template(f"{name}.html").render(values))
+
+
+def policy(*scripts: str) -> str:
+    """Allow what a page holds and nothing else: no request leaves it, and no script runs but the page's handlers.
+
+    Even a transcript that somehow got into the page as markup could neither run nor call out.
+
+    Args:
+        scripts: Further scripts that run, as they stand in the page.
+    """
+    hashes = " ".join(_hash(script) for script in (*map(asset, HANDLERS), *scripts))
+    return (
+        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'unsafe-hashes' {hashes}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode('utf-8')).digest()).decode('ascii')}'"
 
 
 def element(tag: str, content: object = "", /, **attributes: object) -> Markup:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import re
 import traceback
@@ -23,7 +21,7 @@ from asr_helpers.wording import counted
 
 from .figures import Picture, picture
 from .fragments import Fragment, phrase
-from .markup import asset, element, escape, render
+from .markup import element, escape, policy, render
 from .tables import table
 
 __all__ = ["LIMIT_BYTES", "Section", "comparison_sections", "report_html", "verdict", "write_report"]
@@ -184,7 +182,7 @@ def report_html(
         verdict=verdict,
         facts=facts or {},
         sections=[{"title": s.title, "body": body} for s, body in zip(sections, bodies, strict=True)],
-        policy=_policy(),
+        policy=policy(),
     )
     sizes = {s.title: len(AUDIO.sub("", body)) for s, body in zip(sections, bodies, strict=True)}
     return _within(str(page), limit, max(sizes, key=sizes.__getitem__, default=""))
@@ -199,22 +197,6 @@ def _fragment(part: Fragment | Figure | str) -> Fragment:
     if isinstance(part, Figure):
         return picture(part)
     return Fragment(element("p", phrase(part, language="none")), part) if isinstance(part, str) else part
-
-
-def _policy() -> str:
-    """Allow what the page holds and nothing else: no request leaves it, and no script runs but the players' handlers.
-
-    Even a transcript that somehow got into the page as markup could neither run nor call out.
-    """
-    handlers = " ".join(_hash(handler) for handler in map(asset, ("play_word.js", "next_word.js", "follow.js")))
-    return (
-        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'unsafe-hashes' {handlers}; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(source: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode('utf-8')).digest()).decode('ascii')}'"
 
 
 def _within(page: str, limit: int, largest: str) -> str:

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
+from .correcting import Correcting
 from .fragments import note, styled
 from .markup import element
 
@@ -31,6 +32,7 @@ class RowBrowser:
         row: Markup of a row of the list.
         detail: Markup of an opened row.
         page_rows: Rows of a page.
+        correcting: Controls to mark and correct the opened row with, below it; None: rows are only read.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class RowBrowser:
         row: Callable[[int], str],
         detail: Callable[[int], str],
         page_rows: int = 8,
+        correcting: Correcting | None = None,
     ) -> None:
         self.filters, self.orders = filters, orders
         self.texts = pd.Series(list(texts), dtype=object)
         self.name, self.row, self.detail, self.page_rows = name, row, detail, page_rows
+        self.correcting = correcting
         self.page = 0
         self.rows = np.arange(len(self.texts))
         self.opened: int | None = None
@@ -78,6 +82,8 @@ class RowBrowser:
     def _connect(self) -> None:
         for control in (*self.choices.values(), self.order, self.search):
             control.observe(lambda _: self.refresh(), names="value")
+        if self.correcting:
+            self.correcting.on_change = self._show
         self.back.on_click(lambda _: self.turn(-1))
         self.on.on_click(lambda _: self.turn(+1))
         for place, button in enumerate(self.buttons):
@@ -91,7 +97,8 @@ class RowBrowser:
         paging = widgets.HBox([self.back, self.on, self.status], layout=flow)
         middle = widgets.Layout(align_items="center")
         rows = [widgets.HBox(pair, layout=middle) for pair in zip(self.buttons, self.lines, strict=True)]
-        box = widgets.VBox([controls, paging, *rows, self.panel])
+        below = [self.correcting.widget] if self.correcting else []
+        box = widgets.VBox([controls, paging, *rows, self.panel, *below])
         box.add_class("asr-browser")
         return box
 
@@ -139,6 +146,8 @@ class RowBrowser:
         """Show one row in full and play it."""
         self.opened = row
         self.panel.value = styled(self.detail(row))
+        if self.correcting:
+            self.correcting.open(row)
 
 
 def options_of(column: pd.Series) -> dict[str, np.ndarray]:

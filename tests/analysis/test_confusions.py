@@ -16,7 +16,7 @@ from asr_helpers.analysis.confusions import (
     letter_table,
 )
 from asr_helpers.analysis.edits import letter_edits, word_edits
-from asr_helpers.analysis.label_errors import possible_label_errors
+from asr_helpers.analysis.label_errors import correct_first, possible_label_errors
 from asr_helpers.analysis.metrics import count_errors
 
 
@@ -229,6 +229,17 @@ def test_possible_label_errors_are_sure_words_that_the_reference_denies():
     found = possible_label_errors(predictions, language="ur")
     assert found.id.tolist() == ["u1"]
     assert found.iloc[0][["disagreement", "confidence", "threshold", "errors"]].tolist() == ["بات ← کتاب", 0.99, 0.9, 1]
+
+
+def test_what_may_be_wrong_is_corrected_first_and_then_what_the_model_is_least_sure_of():
+    predictions = table(("یہ بات", "یہ بات"), ("یہ بات", "یہ کتاب"), ("وہ", "وہ"), ("ہے", "ہے"))
+    predictions = predictions.assign(confidence=[0.7, 0.9, 0.2, 0.4])
+    suspicious = possible_label_errors(predictions, language="ur")
+    found = correct_first(predictions, suspicious)
+    assert found["id"].tolist() == ["u1", "u2", "u3", "u0"]
+    assert found["why"].tolist() == ["sure of another word: بات ← کتاب", *["not sure"] * 3]
+    assert correct_first(predictions, suspicious, done={"u1": "fine", "u3": "fine"})["id"].tolist() == ["u2", "u0"]
+    assert correct_first(predictions.head(0), suspicious.head(0)).empty
 
 
 def test_label_errors_without_words_use_the_utterance():

@@ -9,6 +9,7 @@ import pytest
 from browsing import (
     ATTACK,
     PICTURES,
+    REFERENCES,
     Watch,
     assert_plays_one_word,
     browser_widget,
@@ -18,6 +19,8 @@ from browsing import (
     source,
 )
 from lab import jupyter_lab
+
+from asr_helpers.corpus.corrections import BAD_AUDIO, WRONG, Corrections
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +36,13 @@ CELLS = (
     "path = [0, 3, 3, 0, 4, 5, 0, 6, 0, 2, 7, 8, 8, 9, 0]\n"
     "shares = np.full((15, len(alphabet.tokens)), 0.01); shares[np.arange(15), path] = 0.9\n"
     "show.frame_inspector(np.log(shares), alphabet, FrameClock(320, 400), language='ur')",
+    "from asr_helpers.corpus import Corrections\n"
+    "show.prediction_browser(rows, '.', language='ur', corrections=Corrections('corrections.csv'), first=['4'])",
+    "from types import SimpleNamespace\nfrom asr_helpers.audio import read_audio\n"
+    "def hear(file):\n    length = len(read_audio(file)[0]) / 16_000\n"
+    "    rows = lambda: [{'word': 'یہ', 'start': 0.0, 'end': length, 'confidence': 0.5}]\n"
+    "    return SimpleNamespace(text=f'یہ {length:.1f}', confidence=0.25, rows=rows)\n"
+    "show.microphone(hear, language='ur')",
 )
 
 
@@ -45,7 +55,8 @@ def notebook(browser, tmp_path_factory):
     written.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(written, folder / "widgets.ipynb")
     with jupyter_lab(folder, tmp_path_factory.mktemp("home")) as address:
-        page = browser.new_page(viewport={"width": 1400, "height": 2600})
+        page = browser.new_page(viewport={"width": 1400, "height": 2600}, permissions=["microphone"])
+        page.folder = folder
         page.watch = Watch(page)
         run_notebook(page, address.format("widgets.ipynb"))
         yield page
@@ -146,6 +157,42 @@ def test_the_arrow_keys_walk_through_the_frames(notebook):
     notebook.keyboard.press("ArrowRight")
     box.locator("table.bars caption", has_text=f"frame {before + 1}").wait_for()
     assert box.locator("td.here").count() == 2
+
+
+def test_a_person_corrects_a_transcript(notebook):
+    from playwright.sync_api import expect
+
+    box, file = browser_widget(notebook, 2), notebook.folder / "corrections.csv"
+    box.get_by_label("order").select_option("to correct first")
+    expect(row_buttons(box).first).to_have_text("▶ 4")
+    row_buttons(box).first.click()
+    typed = box.get_by_label("what is said")
+    typed.wait_for()
+    assert typed.input_value() == "وہ سکول گیا" and box.get_by_text("not marked").count() == 1
+    sides = typed.evaluate("e => [getComputedStyle(e).unicodeBidi, getComputedStyle(e).textAlign]")
+    assert sides == ["plaintext", "start"]  # typed Urdu runs from the right
+    typed.fill("وہ اسکول گئی")
+    box.get_by_role("button", name="wrong transcript").click()
+    box.get_by_text("marked: wrong transcript, in corrections.csv").wait_for()
+    box.locator(".listed .note", has_text="✎ wrong transcript").wait_for()
+    row_buttons(box).filter(has_text="▶ 5").click()
+    box.get_by_text("not marked").wait_for()
+    box.get_by_role("button", name="bad audio").click()
+    box.get_by_text("marked: bad audio, in corrections.csv").wait_for()
+    kept = {one.id: (one.transcript, one.mark, one.corrected) for one in Corrections(file).read().values()}
+    assert kept == {"4": (REFERENCES[3], WRONG, "وہ اسکول گئی"), "5": (REFERENCES[4], BAD_AUDIO, "")}
+    notebook.screenshot(path=PICTURES / "correcting.png")
+
+
+def test_a_person_speaks_and_the_kernel_hears(notebook):
+    box = notebook.locator(".asr-microphone")
+    box.scroll_into_view_if_needed()
+    box.get_by_role("button", name="record").click()
+    box.get_by_role("button", name="stop").wait_for()
+    notebook.wait_for_timeout(1500)
+    box.get_by_role("button", name="stop").click()
+    box.get_by_text("confidence 0.25").wait_for()
+    assert 1 < float(box.locator(".heard").inner_text().removeprefix("یہ ")) < 5
 
 
 def test_nothing_was_fetched_from_elsewhere_and_nothing_ran(notebook):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from asr_helpers.corpus.checking import without_errors
+from asr_helpers.corpus.corrections import Corrections
 from asr_helpers.corpus.problems import CorpusError, Problem, problems_table
 from asr_helpers.decoding.recogniser import read_normaliser
 from asr_helpers.run import fingerprints, places
@@ -117,7 +118,7 @@ def by_hand(tmp_path):
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint" / "config.json").write_text("{}")
     run = open_run(tmp_path / "run")
-    made_by_hand(run, "01", "utterances", corpus=str(tmp_path / "corpus"))
+    made_by_hand(run, "01", "utterances", corpus=str(tmp_path / "corpus"), corrections="run")
     made_by_hand(run, "02", "texts", needs=["utterances"], checkpoint=str(tmp_path / "checkpoint"))
     made_by_hand(run, "03", "left_out", needs=["utterances", "texts"], checkpoint=str(tmp_path / "checkpoint"))
     return run
@@ -129,6 +130,10 @@ STALE = {
         lambda run: (run.folder.parent / "corpus/text.txt").write_text("دو"),
         r"run/left_out.parquet no longer fits .* \(1 other file changed \(text.txt\) in .*corpus\): run "
         r"notebook 01_data_inspection and those after it again with run_folder=",
+    ),
+    "a correction": (
+        lambda run: Corrections(run.folder / "corrections.csv").mark("1", "ایک", "bad audio"),
+        r"run/corrections.csv changed\): run notebook 01_data_inspection",
     ),
     "another checkpoint": (
         lambda run: (run.folder.parent / "checkpoint/config.json").write_text("[]"),
@@ -170,6 +175,45 @@ def test_an_artifact_that_no_longer_fits_what_it_was_made_from_is_an_error(by_ha
     happens(by_hand)
     with pytest.raises(StaleArtifact, match=said):
         open_run(by_hand.folder).need("left_out")
+
+
+CORRECTED = {
+    # where corrections are kept; where the file lies → whether notebook 05, which corrects, and others go on
+    ("run", "run"): (True, False),
+    ("corpus", "corpus"): (True, False),
+    ("run", "corpus"): (True, True),  # nobody reads it
+    ("off", "run"): (True, True),
+}
+
+
+@pytest.mark.parametrize("case", CORRECTED, ids=" ".join)
+def test_whoever_corrects_goes_on_and_the_correction_waits_for_the_next_run(by_hand, case):
+    where, place = case
+    made_by_hand(by_hand, "01", "utterances", corpus=str(by_hand.folder.parent / "corpus"), corrections=where)
+    by_hand.write_json("corpus", {"corrections": where, "source": str(by_hand.folder.parent / "corpus")})
+    file = by_hand.folder.parent / place / "corrections.csv"
+    kept = by_hand.corrections()
+    assert (kept and kept.file) == (None if where == "off" else by_hand.folder.parent / where / "corrections.csv")
+    Corrections(file).mark("1", "ایک", "fine")
+    for correcting, goes_on in zip((True, False), CORRECTED[case], strict=True):
+        run = open_run(by_hand.folder, correcting=correcting)
+        if goes_on:
+            run.need("left_out")
+        else:
+            with pytest.raises(StaleArtifact, match=r"corrections.csv changed"):
+                run.need("left_out")
+
+
+@pytest.mark.parametrize(
+    ("where", "corpus", "said"),
+    [
+        ("corpus", "owner/name", "corrections is 'corpus', and owner/name is no folder; set corrections to run"),
+        ("here", "owner/name", "corrections is 'here'; it can be run, corpus, off"),
+    ],
+)
+def test_corrections_need_a_place(tmp_path, where, corpus, said):
+    with pytest.raises(ValueError, match=said):
+        open_run(tmp_path / "run").corrections(where, corpus)
 
 
 def test_what_changes_nothing_is_no_error(by_hand):

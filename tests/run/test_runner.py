@@ -46,6 +46,11 @@ CHANGES = {
         "1 other file changed (text.txt) in data/mine since 01",
         ALL,
     ),
+    "a transcript is corrected in a browser": (
+        lambda p: (p / "runs/a/corrections.csv").write_text("x"),
+        "runs/a/corrections.csv changed since 01_data_inspection ran: running it",
+        ["01"],
+    ),
     "several": (
         lambda p: (
             [same_length(p / "data/mine" / name, "abc") for name in ("1.wav", "deep/2.wav")]

@@ -4,11 +4,13 @@ import html
 import re
 import time
 
+import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
+from asr_helpers.corpus.corrections import Correction, Corrections
 from asr_helpers.decoding.hypotheses import FrameClock
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show.browsers import prediction_browser, sample_browser
@@ -44,8 +46,8 @@ def parts(box):
     """Controls by label, paging buttons, rows in view (button, html) and the panel."""
     controls = {c.description: c for c in box.children[0].children}
     back, on, status = box.children[1].children
-    rows = [row.children for row in box.children[2:-1]]
-    return controls, (back, on, status), rows, box.children[-1]
+    rows = [row.children for row in box.children[2:] if isinstance(row, widgets.HBox)]
+    return controls, (back, on, status), rows, box.children[2 + len(rows)]
 
 
 def shown(box) -> list[str]:
@@ -215,6 +217,74 @@ def test_the_frame_inspector_walks_through_frames():
 def test_the_frame_inspector_refuses_what_does_not_fit(shape):
     with pytest.raises(ValueError, match="give \\(frames, 3\\)"):
         frame_inspector(np.zeros(shape), Alphabet(("[PAD]", "|", "ک"), 0, 1), CLOCK)
+
+
+@pytest.fixture
+def correcting(predictions, corpus, tmp_path):
+    """A browser that corrects: row 3 of it opened, what it keeps, its line, its buttons by name and what it says."""
+    kept = Corrections(tmp_path / "run" / "corrections.csv")
+    box = prediction_browser(predictions, corpus, corrections=kept, first=["3", "1"], language="ur")
+    *_, below = box.children
+    line, marks, status = below.children
+    box.children[0].children[-2].value = "to correct first"
+    assert below.layout.display == "none" and shown(box) == ["3", "1", "2", "4", "5"]
+    box.children[2].children[0].click()
+    assert below.layout.display is None and line.value == TEXTS[2] and "not marked" in status.value
+    return box, kept, line, {button.description: button for button in marks.children}, status
+
+
+def test_a_correction_is_kept_and_shown(correcting):
+    box, kept, line, marks, status = correcting
+    line.value = f" {HEARD[2]} "
+    marks["wrong transcript"].click()
+    assert kept.read() == {"3": Correction("3", TEXTS[2], "wrong transcript", HEARD[2])}
+    assert HEARD[2] in status.value and "✎ wrong transcript" in box.children[2].children[1].value
+    box.children[3].children[0].click()
+    assert "not marked" in status.value
+    marks["bad audio"].click()
+    box.children[2].children[0].click()
+    assert line.value == HEARD[2] and kept.read()["1"].mark == "bad audio"
+    marks["no mark"].click()
+    assert list(kept.read()) == ["1"] and line.value == TEXTS[2] and "✎" not in box.children[2].children[1].value
+
+
+def test_what_was_typed_is_not_lost_to_another_mark(correcting):
+    _, kept, line, marks, status = correcting
+    line.value = "گراموفون"
+    marks["fine"].click()
+    assert kept.read() == {} and "press “wrong transcript”" in status.value and line.value == "گراموفون"
+    line.value = TEXTS[2]
+    marks["wrong transcript"].click()
+    assert kept.read()["3"].corrected == "" and "until you type what is said" in status.value
+
+
+def test_a_mark_that_cannot_be_kept_is_said(correcting):
+    box, kept, _, marks, status = correcting
+    kept.file.parent.mkdir(exist_ok=True)
+    kept.file.write_text("<script>,")
+    marks["fine"].click()
+    assert "not kept: corrections.csv has the columns &#39;&lt;script&gt;&#39;" in status.value
+    box.children[0].children[-2].value = "longest"
+    assert "has the columns" in box.children[2].children[1].value and shown(box) == list("54321")
+
+
+def test_a_corpus_is_corrected_from_its_browser_too(predictions, corpus, tmp_path):
+    kept = Corrections(tmp_path / "corrections.csv")
+    box = sample_browser(predictions.rename(columns={"reference": "transcript"}), corpus, corrections=kept)
+    parts(box)[2][4][0].click()
+    line, marks, _ = box.children[-1].children
+    assert line.value == TEXTS[4] == TEXTS[-1]
+    marks.children[1].click()
+    assert kept.read() == {"5": Correction("5", TEXTS[4], "bad audio")}
+
+
+def test_what_is_corrected_is_the_transcript_and_not_its_normalised_form(predictions, corpus, tmp_path):
+    kept = Corrections(tmp_path / "corrections.csv")
+    raw = predictions.assign(raw_reference=predictions["reference"] + "۔")
+    box = prediction_browser(raw, corpus, corrections=kept)
+    box.children[2].children[0].click()
+    box.children[-1].children[1].children[2].click()
+    assert kept.read() == {"5": Correction("5", f"{TEXTS[4]}۔", "fine")}
 
 
 def test_twenty_thousand_utterances_stay_quick(predictions, corpus):
