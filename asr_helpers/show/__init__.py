@@ -5,7 +5,7 @@ from .figures import picture
 from .frames import collapse_steps, ctc_frames, frame_inspector
 from .lessons import architecture, changes, clips
 from .plots import calibration, confusions, histogram, learning_curve, slices, spectrogram, training_curves, waveform
-from .report import Report, Section, comparison_sections, verdict, write_report
+from .report import Report, Section, verdict, write_report
 from .speaking import microphone
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
 
@@ -17,7 +17,6 @@ __all__ = [
     "changes",
     "clips",
     "collapse_steps",
-    "comparison_sections",
     "confusions",
     "ctc_frames",
     "frame_inspector",
