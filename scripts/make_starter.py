@@ -1,15 +1,11 @@
-"""Train models/starter, second edition: a small Wav2Vec2 that has heard people in 43 languages, and synthetic Urdu.
+"""Make models/starter again: a small Wav2Vec2 that has heard synthetic Urdu before the sample run fine-tunes it.
 
-The script is the model card's recipe. It goes on from the first edition (or any checkpoint of that form), makes its
-frames twice as long and the network deeper without changing what it computes at first, and trains with CTC on phones
-(``scripts/starter_corpus.py`` prepares recordings and phones) under noise, rooms, narrow bands and SpecAugment.
+The script is the model card's recipe. It draws random word sequences from wordfreq's Urdu list, lets espeak-ng read
+them in voices that the sample corpus does not use, and trains with CTC under noise, reverberation and SpecAugment.
 
-    python scripts/starter_corpus.py --human HUMAN --sentences SENTENCES --work build/starter
-    python scripts/make_starter.py --work build/starter --steps 6000 --finish 1500
+    python scripts/make_starter.py --work build/starter
 
-The learning rate rises, stays, and falls over the last ``--finish`` steps; state.pt holds the rest, so a killed
-training goes on, and one that has not finished can be given more ``--steps``. ``curve.jsonl`` says what each hour
-brought.
+The speech (about 2 GB) and the checkpoints stay in the work folder; a killed run goes on from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -17,75 +13,118 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import jiwer
 import numpy as np
-import pandas as pd
 import soxr
 import torch
-from scipy.signal import butter, fftconvolve, sosfilt
+from scipy.signal import fftconvolve
 from torch.nn.functional import ctc_loss
+from tqdm import tqdm
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.model.processor import make_processor
 from asr_helpers.model.vocabulary import SPECIALS
+from asr_helpers.sample.synthesis import NATIVE_RATE, Line, Voice, speak_lines
 
-BATCH_SECONDS = 76  # of speech a step: about 16 clips
-PEAK_RATE, WARMUP = 8e-4, 300
-AVERAGING = 0.998  # weight of the past in the running mean of the weights, a step
-SYNTHETIC = "ur (synthetic)"
-SYNTHETIC_SHARE = 0.5  # of the synthetic clips an epoch hears: the first edition has heard nothing else
-REPORT_EVERY, SAVE_EVERY = 50, 250
+SAMPLE_VOICES = ("m3", "f2", "m7", "f4")  # the sample corpus speaks with these, so the starter never hears them
+VOICES = """
+Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike Reed
+RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky adam anika announcer antonio aunty belinda benjamin boris
+caleb david ed edward edward2 f1 f3 f5 grandma grandpa gustave ian iven iven2 iven3 iven4 john kaukovalta
+klatt klatt2 klatt3 klatt4 linda m1 m2 m4 m5 m6 m8 marcelo max michel miguel mike2 norbert pablo paul pedro
+quincy rob robert sandro shelby steph steph2 steph3 travis victor zac
+""".split()  # noqa: SIM905
+ALPHABET = "ءآأؤئابتثجحخدذرزسشصضطظعغفقلمنوٹپچڈڑژکگںھہۂیے"
+UTTERANCES = 24_000
+ZIPF_FLATTENING = 0.6  # word probabilities to this power: rare words are heard too
+HELD_OUT_EVERY = 20  # every 20th word is kept from training, to measure what an unheard word costs
+BATCH = 16
+PEAK_RATE, WARMUP = 1e-3, 400
+
+
+def vocabulary() -> dict[str, int]:
+    return {token: i for i, token in enumerate((*SPECIALS, *sorted(ALPHABET)))}
+
+
+def word_list() -> tuple[list[str], np.ndarray]:
+    """wordfreq's Urdu words that are spelt with the Urdu alphabet, with flattened probabilities."""
+    from wordfreq import get_frequency_dict
+
+    frequencies = get_frequency_dict("ur", wordlist="best")
+    words = sorted(w for w in frequencies if set(w) <= set(ALPHABET) and (len(w) > 1 or w == "و"))
+    weights = np.array([frequencies[w] for w in words]) ** ZIPF_FLATTENING
+    return words, weights / weights.sum()
+
+
+def make_script(count: int, voices: list[str], rng: np.random.Generator, *, held_out: bool | None) -> list[Line]:
+    """Random word sequences: ``held_out`` False uses the training words, True only the others."""
+    words, weights = word_list()
+    is_held_out = np.arange(len(words)) % HELD_OUT_EVERY == 0
+    weights = np.where(is_held_out == held_out, weights, 0)
+    weights = weights / weights.sum()
+    lines = []
+    for _ in range(count):
+        chosen = rng.choice(len(words), size=rng.integers(2, 10), p=weights)
+        voice = Voice(
+            variant=str(rng.choice(voices)),
+            rate=int(rng.integers(120, 221)),
+            pitch=int(rng.integers(25, 76)),
+            pitch_range=int(rng.integers(30, 71)),
+        )
+        lines.append(Line(" ".join(words[i] for i in chosen), voice))
+    return lines
+
+
+def synthesise(lines: list[Line], folder: Path) -> None:
+    """Write ``audio.i16`` (16 kHz mono PCM, clip after clip), ``ends.npy`` and ``texts.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ends, total = [], 0
+    with open(folder / "audio.part", "wb") as file:
+        for clip in tqdm(speak_lines(lines), total=len(lines), desc=folder.name, mininterval=10):
+            clip = soxr.resample(clip, NATIVE_RATE, SAMPLING_RATE)
+            file.write(clip.tobytes())
+            total += len(clip)
+            ends.append(total)
+    np.save(folder / "ends.npy", ends)
+    (folder / "texts.json").write_text(json.dumps([line.text for line in lines], ensure_ascii=False), encoding="utf-8")
+    (folder / "audio.part").rename(folder / "audio.i16")
 
 
 class Clips:
-    """Prepared recordings on disk, read one at a time: 16 kHz mono PCM, and phones with ``|`` between words."""
+    """Synthesised clips on disk, read one at a time."""
 
     def __init__(self, folder: Path):
         self.audio = np.memmap(folder / "audio.i16", dtype=np.int16, mode="r")
-        self.table = pd.read_parquet(folder / "clips.parquet")
-        self.ends = self.table["end"].to_numpy()
+        self.ends = np.load(folder / "ends.npy")
         self.starts = np.concatenate([[0], self.ends[:-1]])
-        self.phones = self.table["phones"].tolist()
-        self.languages = self.table["language"].to_numpy()
+        self.texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
 
     def __len__(self) -> int:
-        return len(self.phones)
-
-    def seconds(self) -> np.ndarray:
-        return (self.ends - self.starts) / SAMPLING_RATE
+        return len(self.texts)
 
     def clip(self, i: int) -> np.ndarray:
         return self.audio[self.starts[i] : self.ends[i]].astype(np.float32) / 32768
 
 
-def vocabulary(work: Path) -> dict[str, int]:
-    phones = json.loads((work / "phones.json").read_text(encoding="utf-8"))
-    return {token: i for i, token in enumerate((*SPECIALS, *(p for p in phones if p not in "_|")))}
-
-
 def disturb(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change speed, band, room and noise: the model shall not learn one clean channel by heart."""
-    if rng.random() < 0.6:
-        clip = soxr.resample(clip, SAMPLING_RATE, SAMPLING_RATE * rng.uniform(0.88, 1.12))
-    if rng.random() < 0.25:
-        low, high = rng.uniform(60, 350), rng.uniform(3000, 7000)
-        clip = sosfilt(butter(2, [low, high], "bandpass", fs=SAMPLING_RATE, output="sos"), clip)
+    """Change speed, add a room's reverberation and noise: the model shall not learn one clean channel by heart."""
+    if rng.random() < 0.5:
+        clip = soxr.resample(clip, SAMPLING_RATE, SAMPLING_RATE * rng.uniform(0.9, 1.1))
     if rng.random() < 0.3:
         seconds = rng.uniform(0.05, 0.4)
         tail = np.arange(int(seconds * SAMPLING_RATE))
         room = rng.standard_normal(len(tail)) * np.exp(-6.9 * tail / len(tail)) * rng.uniform(0.02, 0.15)  # -60 dB
         room[0] = 1
         clip = fftconvolve(clip, room)[: len(clip)]
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
         noise = rng.standard_normal(len(clip))
         if rng.random() < 0.5:
             noise = np.cumsum(noise) - np.linspace(0, noise.sum(), len(noise))  # red noise: hum rather than hiss
             noise -= noise.mean()
-        snr = rng.uniform(8, 40)  # dB
+        snr = rng.uniform(5, 40)  # dB
         noise *= np.sqrt(np.mean(clip**2) / (np.mean(noise**2) + 1e-12)) * 10 ** (-snr / 20)
         clip = clip + noise
     return clip.astype(np.float32)
@@ -102,69 +141,61 @@ def collate(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     return values, mask
 
 
-def grown_model(start: Path, vocab: dict[str, int], layers: int, seed: int) -> Wav2Vec2ForCTC:
-    """A model with a frame every 40 ms and ``layers`` layers that begins where the checkpoint ``start`` stands.
-
-    Coming from 20 ms, the last convolution steps twice as far and sees twice as much, with the old weights in its
-    middle; new layers begin as the identity (their outputs are zero), above the old ones; the head is new unless
-    ``start`` has the same phones.
-    """
-    old = Wav2Vec2ForCTC.from_pretrained(start, dtype=torch.float32)
-    settings = old.config.to_dict()
-    settings.update(
-        vocab_size=len(vocab),
-        num_hidden_layers=layers,
-        conv_stride=(10, 4, 4, 4),  # 640 samples
-        conv_kernel=(20, 8, 8, 8),
-        mask_time_prob=0.1,
-        mask_time_length=4,
-        mask_feature_prob=0.1,
-        mask_feature_length=16,
-    )
+def new_model(seed: int) -> Wav2Vec2ForCTC:
     torch.manual_seed(seed)
-    model = Wav2Vec2ForCTC(Wav2Vec2Config(**settings))
-    weights, new = old.state_dict(), model.state_dict()
-    same_phones = json.loads((start / "vocab.json").read_text(encoding="utf-8")) == vocab
-    for name, tensor in new.items():
-        if name.startswith("lm_head") and not same_phones:
-            continue
-        if name in weights and weights[name].shape == tensor.shape:
-            tensor.copy_(weights[name])
-        elif name in weights:  # the last convolution's kernel: (out, in, 8) around the old (out, in, 4)
-            extra = (tensor.shape[-1] - weights[name].shape[-1]) // 2
-            tensor.zero_()
-            tensor[..., extra : extra + weights[name].shape[-1]] = weights[name]
-        elif name.endswith(("attention.out_proj.weight", "feed_forward.output_dense.weight")):
-            tensor.zero_()
-    model.load_state_dict(new)
-    return model
+    return Wav2Vec2ForCTC(
+        Wav2Vec2Config(
+            vocab_size=len(vocabulary()),
+            hidden_size=256,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            intermediate_size=1024,
+            conv_dim=(64, 128, 192, 256),
+            conv_stride=(10, 4, 4, 2),  # 320 samples, 20 ms a frame, as in wav2vec2-base
+            conv_kernel=(20, 8, 8, 4),
+            num_feat_extract_layers=4,
+            feat_extract_norm="layer",
+            conv_bias=True,
+            do_stable_layer_norm=True,
+            num_conv_pos_embeddings=32,
+            num_conv_pos_embedding_groups=8,
+            hidden_dropout=0.0,
+            attention_dropout=0.0,
+            activation_dropout=0.0,
+            feat_proj_dropout=0.0,
+            final_dropout=0.0,
+            layerdrop=0.0,
+            mask_time_prob=0.05,
+            mask_time_length=5,
+            mask_feature_prob=0.05,
+            mask_feature_length=16,
+            ctc_loss_reduction="mean",
+            ctc_zero_infinity=True,
+            pad_token_id=0,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    )
 
 
 def batches(clips: Clips, epoch: int) -> list[np.ndarray]:
-    """Shuffled batches of clips of about one length, BATCH_SECONDS each; of the synthetic clips only a share."""
+    """Shuffled batches of clips of about one length."""
     rng = np.random.default_rng([1, epoch])
-    synthetic = clips.languages == SYNTHETIC
-    chosen = np.flatnonzero(~synthetic | (rng.random(len(clips)) < SYNTHETIC_SHARE))
-    order, seconds = rng.permutation(chosen), clips.seconds()
-    made = []
-    for pool in np.array_split(order, max(1, len(order) // 800)):
-        pool = pool[np.argsort(seconds[pool], kind="stable")]
-        cuts, filled = [], 0.0
-        for place, i in enumerate(pool):
-            if filled + seconds[i] > BATCH_SECONDS:
-                cuts.append(place)
-                filled = 0.0
-            filled += seconds[i]
-        made += np.split(pool, cuts)
-    return [made[i] for i in rng.permutation(len(made))]
+    order = rng.permutation(len(clips))
+    seconds = (clips.ends - clips.starts)[order]
+    pools = np.array_split(np.arange(len(order)), max(1, len(order) // (BATCH * 50)))
+    order = np.concatenate([order[pool[np.argsort(seconds[pool], kind="stable")]] for pool in pools])
+    full = order[: len(order) // BATCH * BATCH].reshape(-1, BATCH)
+    return list(full[rng.permutation(len(full))])
 
 
-def loss_of(model: Wav2Vec2ForCTC, clips: list[np.ndarray], phones: list[str], ids: dict[str, int]) -> torch.Tensor:
-    """CTC loss per phone, mean over the batch, in fp32; phones too rare for the vocabulary are left out."""
+def loss_of(model: Wav2Vec2ForCTC, clips: list[np.ndarray], texts: list[str]) -> torch.Tensor:
+    """CTC loss per letter, mean over the batch, in fp32."""
+    ids = vocabulary()
     values, mask = collate(clips)
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(values, attention_mask=mask).logits
-    labels = [torch.tensor([ids[c] for c in p if c in ids]) for p in phones]
+    labels = [torch.tensor([ids[c] for c in t.replace(" ", "|")]) for t in texts]
     lengths = torch.tensor([len(x) for x in labels])
     frames = model._get_feat_extract_output_lengths(mask.sum(1))
     log_probs = logits.float().log_softmax(-1).transpose(0, 1)
@@ -173,125 +204,88 @@ def loss_of(model: Wav2Vec2ForCTC, clips: list[np.ndarray], phones: list[str], i
 
 
 @torch.no_grad()
-def phone_error_rates(model: Wav2Vec2ForCTC, clips: Clips, vocab: dict[str, int]) -> dict[str, float]:
-    """Share of wrong phones (without ``|``) by language, and over all people: edits over the reference's phones."""
+def evaluate(model: Wav2Vec2ForCTC, clips: Clips, count: int = 150) -> tuple[float, float]:
     model.eval()
-    tokens, hypotheses = list(vocab), {}
-    order = np.argsort(clips.seconds(), kind="stable")
-    for part in np.array_split(order, max(1, len(order) // 16)):
-        values, mask = collate([clips.clip(i) for i in part])
+    tokens = list(vocabulary())
+    hypotheses = []
+    for start in range(0, count, BATCH):
+        values, mask = collate([clips.clip(i) for i in range(start, min(count, start + BATCH))])
         with torch.autocast("cpu", torch.bfloat16):
             best = model(values, attention_mask=mask).logits.argmax(-1)
         frames = model._get_feat_extract_output_lengths(mask.sum(1))
-        for i, row, n in zip(part, best, frames, strict=True):
-            found = torch.unique_consecutive(row[:n]).tolist()
-            hypotheses[i] = "".join(t for t in (tokens[k] for k in found) if len(t) == 1 and t != "|")
+        for row, n in zip(best, frames, strict=True):
+            ids = torch.unique_consecutive(row[:n]).tolist()
+            hypotheses.append("".join(tokens[i] for i in ids if i > 1).replace("|", " ").strip())
     model.train()
-
-    def rate(chosen: np.ndarray) -> float:
-        return jiwer.cer([clips.phones[i].replace("|", "") for i in chosen], [hypotheses[i] for i in chosen])
-
-    languages = sorted(set(clips.languages))
-    return {"all": rate(order), **{name: rate(np.flatnonzero(clips.languages == name)) for name in languages}}
+    references = clips.texts[:count]
+    return jiwer.wer(references, hypotheses), jiwer.cer(references, hypotheses)
 
 
-def learning_rate(step: int, steps: int, finish: int) -> float:
-    return PEAK_RATE * min(1, (step + 1) / WARMUP, max(0.0, (steps - step) / max(1, finish)))
+def learning_rate(step: int, steps: int, decay: int) -> float:
+    return PEAK_RATE * min(1, (step + 1) / WARMUP, max(0.0, (steps - step) / decay))
 
 
-@dataclass
-class Training:
-    """The model, its running mean and the optimiser, as ``state.pt`` keeps them."""
-
-    model: Wav2Vec2ForCTC
-    mean: dict[str, torch.Tensor]
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    hours: float = 0.0  # of speech heard
-
-    def save(self, path: Path) -> None:
-        state = {"model": self.model.state_dict(), "mean": self.mean, "optimiser": self.optimiser.state_dict()}
-        torch.save({**state, "step": self.step, "hours": self.hours}, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").rename(path)
-
-    def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.mean, self.step, self.hours = state["mean"], state["step"], state["hours"]
-
-    def average(self) -> None:
-        """Take the newest weights into the running mean, which begins as a plain mean."""
-        share = min(AVERAGING, 1 - 1 / (self.step + 1))
-        for name, value in self.model.state_dict().items():
-            self.mean[name].lerp_(value, 1 - share)
-
-    def averaged(self) -> Wav2Vec2ForCTC:
-        model = Wav2Vec2ForCTC(self.model.config)
-        model.load_state_dict(self.mean)
-        return model
-
-
-def train(work: Path, training: Training, vocab: dict[str, int], *, steps: int, finish: int, seed: int) -> None:
-    clips, held_out = Clips(work / "train"), Clips(work / "held_out")
-    seconds, started, losses = clips.seconds(), time.time(), []
-    model, optimiser, epoch = training.model.train(), training.optimiser, 0
-    first = 0
-    while training.step < steps:
-        plan = batches(clips, epoch)
-        for batch in plan[max(0, training.step - first) :]:
-            rng = np.random.default_rng([seed, training.step])
-            np.random.seed(training.step)  # transformers draws its SpecAugment masks from here
+def train(work: Path, *, steps: int, decay: int, seed: int) -> Wav2Vec2ForCTC:
+    clips = Clips(work / "train")
+    held = {name: Clips(work / name) for name in ("unheard_voices", "unheard_voices_and_words")}
+    model = new_model(seed).train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    checkpoint, step = work / "checkpoint.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+    started, losses = time.time(), []
+    while step < steps:
+        epoch, position = divmod(step, len(clips) // BATCH)
+        for batch in batches(clips, epoch)[position:]:
+            rng = np.random.default_rng([seed, step])
+            np.random.seed(step)  # transformers draws its SpecAugment masks from here
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(training.step, steps, finish)
-            heard = [disturb(clips.clip(i), rng) for i in batch]
-            loss = loss_of(model, heard, [clips.phones[i] for i in batch], vocab)
+                group["lr"] = learning_rate(step, steps, decay)
+            loss = loss_of(model, [disturb(clips.clip(i), rng) for i in batch], [clips.texts[i] for i in batch])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             optimiser.zero_grad()
-            training.average()
             losses.append(loss.item())
-            training.step += 1
-            training.hours += float(seconds[batch].sum()) / 3600
-            if training.step % REPORT_EVERY == 0:
-                mean, spent = np.mean(losses), time.time() - started
-                print(f"step {training.step} loss {mean:.3f} {training.hours:.1f} h heard {spent:.0f} s", flush=True)
-            if training.step % SAVE_EVERY == 0 or training.step == steps:
-                rates = phone_error_rates(training.averaged(), held_out, vocab)
-                line = {"step": training.step, "hours": training.hours, "seconds": time.time() - started}
-                line |= {"loss": float(np.mean(losses)), "phone_error_rates": rates}
-                with open(work / "curve.jsonl", "a", encoding="utf-8") as file:
-                    file.write(json.dumps(line) + "\n")
-                print(f"step {training.step} phone error rate {rates['all']:.3f}, Urdu {rates['ur']:.3f}", flush=True)
-                training.save(work / "state.pt")
+            step += 1
+            if step % 50 == 0:
+                print(f"step {step} loss {np.mean(losses):.3f} {time.time() - started:.0f} s", flush=True)
                 losses.clear()
-            if training.step >= steps:
+            if step % 250 == 0 or step == steps:
+                scores = {k: "WER {:.3f} CER {:.3f}".format(*evaluate(model, c)) for k, c in held.items()}
+                print(f"step {step} {scores}", flush=True)
+                state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
+                torch.save(state, work / "checkpoint.tmp")
+                (work / "checkpoint.tmp").rename(checkpoint)
+            if step >= steps:
                 break
-        first, epoch = first + len(plan), epoch + 1
+    return model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/starter"))
-    parser.add_argument("--start", type=Path, default=Path("models/starter"), help="checkpoint to begin with")
-    parser.add_argument("--out", type=Path, default=Path("build/starter/model"))
-    parser.add_argument("--layers", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--finish", type=int, default=1500, help="last steps, with the learning rate falling to 0")
+    parser.add_argument("--out", type=Path, default=Path("models/starter"))
+    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--decay", type=int, default=1200, help="last steps, with the learning rate falling to 0")
     parser.add_argument("--seed", type=int, default=20)
     args = parser.parse_args()
-    vocab = vocabulary(args.work)
-    model = grown_model(args.start, vocab, args.layers, args.seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
-    mean = {name: value.clone() for name, value in model.state_dict().items()}
-    training = Training(model, mean, optimiser)
-    if (args.work / "state.pt").exists():
-        training.load(args.work / "state.pt")
-    train(args.work, training, vocab, steps=args.steps, finish=args.finish, seed=args.seed)
+    rng = np.random.default_rng(args.seed)
+    scripts = {
+        "train": make_script(UTTERANCES, VOICES, rng, held_out=False),
+        "unheard_voices": make_script(200, list(SAMPLE_VOICES), rng, held_out=False),
+        "unheard_voices_and_words": make_script(200, list(SAMPLE_VOICES), rng, held_out=True),
+    }
+    for name, lines in scripts.items():
+        if not (args.work / name / "audio.i16").exists():
+            synthesise(lines, args.work / name)
+    model = train(args.work, steps=args.steps, decay=args.decay, seed=args.seed)
     # half precision: half the download; load_for_ctc trains in fp32 all the same
-    training.averaged().half().save_pretrained(args.out)
-    make_processor(vocab, args.out)
+    model.half().save_pretrained(args.out)
+    make_processor(vocabulary(), args.out)
 
 
 if __name__ == "__main__":

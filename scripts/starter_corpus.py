@@ -1,4 +1,4 @@
-"""Prepare what the starter hears: people in 43 languages and synthetic Urdu, with phones as one set of targets.
+"""Prepare what models/starter_people heard: people in 42 languages and synthetic Urdu, with phones as targets for all.
 
 espeak-ng reads every transcript in the language that it is in, and its phones (IPA, without length, stress and tone)
 are what a clip's frames are to say. Some speakers of every language are held out: a speaker is on one side only.
