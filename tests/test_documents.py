@@ -14,7 +14,14 @@ from asr_helpers import __main__ as commands
 from asr_helpers.text.normaliser import Normaliser
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "models/starter/README.md", "models/starter_people/README.md"]
+NAMES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "data/README.md",
+    "models/starter/README.md",
+    "models/starter_people/README.md",
+]
 DOCUMENTS = [*(ROOT / name for name in NAMES), ROOT / "benchmarks/RESULTS.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
