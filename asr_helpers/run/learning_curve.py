@@ -38,7 +38,7 @@ from asr_helpers.training.config import TrainingConfig, TrainingSetup, from_para
 from asr_helpers.training.device import training_device
 from asr_helpers.wording import counted, duration, listed
 
-from .folder import MissingArtifact, Run, StaleArtifact, open_run
+from .folder import Run, StaleArtifact, open_run
 from .places import NOTEBOOKS
 from .training import start_training
 
@@ -97,8 +97,6 @@ def train_curve(run: Run, *, parts: Iterable[float] = PARTS, seed: int) -> Learn
 
 def _recipe(run: Run, utterances: int) -> dict[str, Any]:
     """The parameters of the run's training, for a part: as many steps, nothing published."""
-    if "04" not in run.manifest:
-        raise MissingArtifact(f"{run.name}/manifest.json does not say how its model was trained: run notebook 04")
     given = run.manifest["04"]["parameters"]
     setup, config = from_parameters(TrainingSetup, given), from_parameters(TrainingConfig, given)
     recipe = {**asdict(setup), **asdict(config)}
@@ -132,7 +130,13 @@ def _trained(run: Run, part: Path, rows: np.ndarray, made_from: dict[str, Any]) 
             write_subset(run.path("dataset"), folder / "dataset", rows)
             shutil.copytree(run.path("processor"), folder / "processor")
             write_json(made_from, folder / MADE_FROM)
-    return start_training(open_run(part), made_from["recipe"]).fit().model
+    trained_on = open_run(part)
+    for number, artifact in (
+        ("02", "processor"),
+        ("03", "dataset"),
+    ):  # copies, new to the part's manifest
+        trained_on.record(number, parameters=run.manifest[number]["parameters"], artifacts=[artifact])
+    return start_training(trained_on, made_from["recipe"]).fit().model
 
 
 def _read(model: PreTrainedModel, run: Run, test: Dataset) -> list[str]:

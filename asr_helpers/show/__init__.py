@@ -5,13 +5,12 @@ from .figures import picture
 from .frames import collapse_steps, ctc_frames, frame_inspector
 from .lessons import architecture, changes, clips
 from .plots import calibration, confusions, histogram, learning_curve, slices, spectrogram, training_curves, waveform
-from .report import Report, Section, verdict, write_report
+from .report import Report, verdict, write_report
 from .speaking import microphone
 from .tables import prediction_table, problem_table, table, utterance_table, with_players
 
 __all__ = [
     "Report",
-    "Section",
     "architecture",
     "calibration",
     "changes",

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from asr_helpers.analysis.power_law import PowerLaw
 from asr_helpers.decoding.hypotheses import FrameClock
 from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.show import figures, frames, plots
@@ -38,6 +39,8 @@ def confusions(name, ax):
     return plots.confusions(counts, ax, title=name)
 
 
+POINTS = pd.DataFrame({"hours": [0.5, 1.0], "value": [0.4, 0.3], "low": [0.3, 0.2], "high": [0.5, 0.4]})
+LAW = PowerLaw("word", 0.3, 0.4, 2.0, 0.3, 0.23, 0.05, 0.1, 0.95, "")
 DRAWN = {
     "waveform": lambda name, ax: plots.waveform(TONE, 800, ax, title=name),
     "spectrogram": lambda name, ax: plots.spectrogram(TONE, 800, ax, title=name),
@@ -47,6 +50,7 @@ DRAWN = {
     "calibration": lambda name, ax: plots.calibration([0.9, 0.1], [True, False], ax, title=name),
     "ctc_frames": lambda name, ax: frames.ctc_frames(LOG_PROBS, Alphabet(("[PAD]", "|", "ک", name), 0, 1), CLOCK, ax),
     "confusions": confusions,
+    "learning_curve": lambda name, ax: plots.learning_curve(POINTS, LAW, ax, title=name),
 }
 
 
