@@ -141,7 +141,7 @@ class Bench:
         """Seconds of the training utterances, and which of them share a forward pass in the first epoch."""
         if variant.settings is None:
             sampler = trainer.get_train_dataloader().batch_sampler
-            return list(sampler.seconds), [[row for row, _ in piece] for piece in sampler]
+            return list(sampler.seconds), [[item.row for item in piece] for piece in sampler]
         state = torch.get_rng_state()
         order = list(trainer._get_train_sampler())  # draws from the generator that the training will draw from
         torch.set_rng_state(state)
