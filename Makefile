@@ -16,7 +16,8 @@ run: $(INSTALLED)
 # against their kept outputs (after the sample run, whose finished training they then find).
 test: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m slow tests/test_sample_run.py tests/test_notebooks.py tests
+	$(BIN)/python -m pytest -q -m slow tests/test_sample_run.py tests/test_notebooks.py
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_sample_run.py --ignore tests/test_notebooks.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
 # The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus; and whether

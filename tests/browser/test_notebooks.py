@@ -35,7 +35,7 @@ def finished_run() -> Path:
     folder = Path(os.environ.get("ASR_RUN", ROOT / "runs" / "sample"))
     if all((folder / part).exists() for part in ("manifest.json", "dataset", "model/config.json")):
         return folder
-    name = "browser-test"
+    name = "test-browser"
     command = [sys.executable, "-m", "asr_helpers", "run", "params/sample.yaml", "--until", "04", "--name", name]
     subprocess.run([*command, "-p", "max_steps=60", "-p", "evaluations=1"], cwd=ROOT, check=True)
     return ROOT / "runs" / name
