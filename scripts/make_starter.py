@@ -20,6 +20,7 @@ import numpy as np
 import soxr
 import torch
 from scipy.signal import fftconvolve
+from starter_corpus import SPEAKERS
 from torch.nn.functional import ctc_loss
 from tqdm import tqdm
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
@@ -30,13 +31,6 @@ from asr_helpers.model.vocabulary import SPECIALS
 from asr_helpers.sample.synthesis import NATIVE_RATE, Line, Voice, speak_lines
 
 SAMPLE_VOICES = ("m3", "f2", "m7", "f4")  # the sample corpus speaks with these, so the starter never hears them
-VOICES = """
-Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike Reed
-RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky adam anika announcer antonio aunty belinda benjamin boris
-caleb david ed edward edward2 f1 f3 f5 grandma grandpa gustave ian iven iven2 iven3 iven4 john kaukovalta
-klatt klatt2 klatt3 klatt4 linda m1 m2 m4 m5 m6 m8 marcelo max michel miguel mike2 norbert pablo paul pedro
-quincy rob robert sandro shelby steph steph2 steph3 travis victor zac
-""".split()  # noqa: SIM905
 ALPHABET = "ءآأؤئابتثجحخدذرزسشصضطظعغفقلمنوٹپچڈڑژکگںھہۂیے"
 UTTERANCES = 24_000
 ZIPF_FLATTENING = 0.6  # word probabilities to this power: rare words are heard too
@@ -109,24 +103,32 @@ class Clips:
         return self.audio[self.starts[i] : self.ends[i]].astype(np.float32) / 32768
 
 
+def in_a_room(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Add a room's reverberation, 60 dB down after 50 to 400 ms."""
+    tail = np.arange(int(rng.uniform(0.05, 0.4) * SAMPLING_RATE))
+    room = rng.standard_normal(len(tail)) * np.exp(-6.9 * tail / len(tail)) * rng.uniform(0.02, 0.15)
+    room[0] = 1
+    return fftconvolve(clip, room)[: len(clip)]
+
+
+def with_noise(clip: np.ndarray, rng: np.random.Generator, *, at_least: float) -> np.ndarray:
+    """Add white or red noise, ``at_least`` to 40 dB below the speech."""
+    noise = rng.standard_normal(len(clip))
+    if rng.random() < 0.5:
+        noise = np.cumsum(noise) - np.linspace(0, noise.sum(), len(noise))  # red noise: hum rather than hiss
+        noise -= noise.mean()
+    snr = rng.uniform(at_least, 40)
+    return clip + noise * np.sqrt(np.mean(clip**2) / (np.mean(noise**2) + 1e-12)) * 10 ** (-snr / 20)
+
+
 def disturb(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Change speed, add a room's reverberation and noise: the model shall not learn one clean channel by heart."""
     if rng.random() < 0.5:
         clip = soxr.resample(clip, SAMPLING_RATE, SAMPLING_RATE * rng.uniform(0.9, 1.1))
     if rng.random() < 0.3:
-        seconds = rng.uniform(0.05, 0.4)
-        tail = np.arange(int(seconds * SAMPLING_RATE))
-        room = rng.standard_normal(len(tail)) * np.exp(-6.9 * tail / len(tail)) * rng.uniform(0.02, 0.15)  # -60 dB
-        room[0] = 1
-        clip = fftconvolve(clip, room)[: len(clip)]
+        clip = in_a_room(clip, rng)
     if rng.random() < 0.6:
-        noise = rng.standard_normal(len(clip))
-        if rng.random() < 0.5:
-            noise = np.cumsum(noise) - np.linspace(0, noise.sum(), len(noise))  # red noise: hum rather than hiss
-            noise -= noise.mean()
-        snr = rng.uniform(5, 40)  # dB
-        noise *= np.sqrt(np.mean(clip**2) / (np.mean(noise**2) + 1e-12)) * 10 ** (-snr / 20)
-        clip = clip + noise
+        clip = with_noise(clip, rng, at_least=5)
     return clip.astype(np.float32)
 
 
@@ -275,7 +277,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     scripts = {
-        "train": make_script(UTTERANCES, VOICES, rng, held_out=False),
+        "train": make_script(UTTERANCES, SPEAKERS, rng, held_out=False),
         "unheard_voices": make_script(200, list(SAMPLE_VOICES), rng, held_out=False),
         "unheard_voices_and_words": make_script(200, list(SAMPLE_VOICES), rng, held_out=True),
     }

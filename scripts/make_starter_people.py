@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 import soxr
 import torch
-from make_starter import collate
-from scipy.signal import butter, fftconvolve, sosfilt
+from make_starter import collate, in_a_room, with_noise
+from scipy.signal import butter, sosfilt
+from starter_corpus import SYNTHETIC
 from torch.nn.functional import ctc_loss
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
@@ -37,7 +38,6 @@ from asr_helpers.model.vocabulary import SPECIALS
 BATCH_SECONDS = 76  # of speech a step: about 16 clips
 PEAK_RATE, WARMUP = 8e-4, 300
 AVERAGING = 0.998  # weight of the past in the running mean of the weights, a step
-SYNTHETIC = "ur (synthetic)"
 SYNTHETIC_SHARE = 0.5  # of the synthetic clips an epoch hears: models/starter has heard nothing else
 REPORT_EVERY, SAVE_EVERY = 50, 250
 
@@ -76,19 +76,9 @@ def disturb(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         low, high = rng.uniform(60, 350), rng.uniform(3000, 7000)
         clip = sosfilt(butter(2, [low, high], "bandpass", fs=SAMPLING_RATE, output="sos"), clip)
     if rng.random() < 0.3:
-        seconds = rng.uniform(0.05, 0.4)
-        tail = np.arange(int(seconds * SAMPLING_RATE))
-        room = rng.standard_normal(len(tail)) * np.exp(-6.9 * tail / len(tail)) * rng.uniform(0.02, 0.15)  # -60 dB
-        room[0] = 1
-        clip = fftconvolve(clip, room)[: len(clip)]
+        clip = in_a_room(clip, rng)
     if rng.random() < 0.5:
-        noise = rng.standard_normal(len(clip))
-        if rng.random() < 0.5:
-            noise = np.cumsum(noise) - np.linspace(0, noise.sum(), len(noise))  # red noise: hum rather than hiss
-            noise -= noise.mean()
-        snr = rng.uniform(8, 40)  # dB
-        noise *= np.sqrt(np.mean(clip**2) / (np.mean(noise**2) + 1e-12)) * 10 ** (-snr / 20)
-        clip = clip + noise
+        clip = with_noise(clip, rng, at_least=8)
     return clip.astype(np.float32)
 
 
