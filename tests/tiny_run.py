@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 import soundfile
 from tiny import RATE, VOCAB, tiny_model, tiny_rows
 from transformers import PreTrainedModel
@@ -16,6 +18,8 @@ from asr_helpers.dataset.preparing import prepare_dataset
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.processor import make_processor
 from asr_helpers.run.folder import open_run
+from asr_helpers.run.training import start_training
+from asr_helpers.training.trainer import CTCTrainer
 
 MIN_SECONDS = 0.3
 SPLITS = {"train": 21, "validation": 7, "test": 6}
@@ -77,3 +81,32 @@ def recordings(folder: Path, splits: Mapping[str, int]) -> pd.DataFrame:
             soundfile.write(folder / f"{name}.wav", row["audio"], RATE)
             table.append((name, f"{name}.wav", row["text"], "", row["seconds"], split))
     return pd.DataFrame(table, columns=["id", "audio", "text", "speaker", "seconds", "split"])
+
+
+def started(parameters, **changes):
+    """A training of the run that the parameters name."""
+    parameters = {**parameters, **changes}
+    return start_training(open_run(parameters["run_folder"]), parameters)
+
+
+def trained(parameters, **changes):
+    """Train and save, as the command does."""
+    training = started(parameters, **changes)
+    result = training.fit()
+    training.save(result)
+    return result
+
+
+@contextmanager
+def killed_at(step: int) -> Iterator[None]:
+    """Within it a training ends when it has taken so many steps, as by Ctrl-C."""
+    real = CTCTrainer.training_step
+
+    def killed(self, *rest):
+        if self.state.global_step == step:
+            raise KeyboardInterrupt
+        return real(self, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CTCTrainer, "training_step", killed)
+        yield

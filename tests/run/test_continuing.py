@@ -5,16 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_run import tiny_run
+from tiny_run import started, tiny_run
 
-from asr_helpers.run.folder import open_run
-from asr_helpers.run.training import start_training
 from asr_helpers.training.checkpoints import MARKER, CheckpointError, checkpoint_path
 from asr_helpers.training.config import TrainingSetup
-
-
-def started(parameters, **changes):
-    return start_training(open_run(parameters["run_folder"]), {**parameters, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from shapes import SHAPES, model_of
 from tiny import VOCAB
-from tiny_run import tiny_run
+from tiny_run import killed_at, tiny_run, trained
 from transformers import AutoModelForCTC, AutoProcessor
 
 from asr_helpers.dataset.collator import Collator
@@ -18,7 +18,6 @@ from asr_helpers.model.families import FAMILIES, inputs_of
 from asr_helpers.run.folder import open_run
 from asr_helpers.run.training import start_training
 from asr_helpers.training.checkpoints import CheckpointError
-from asr_helpers.training.trainer import CTCTrainer
 
 CHOSEN = (
     "hubert-base",
@@ -33,32 +32,14 @@ LORA = {"lora_rank": 4, "lora_alpha": 8.0, "encoder_frozen": 0.25}
 CASES = [*((name, {}) for name in CHOSEN), ("xls-r", LORA)]
 
 
-def trained(parameters, **changes):
-    run = open_run(changes.get("run_folder", parameters["run_folder"]))
-    training = start_training(run, {**parameters, **changes, "mask_time_prob": 0.05})
-    result = training.fit()
-    training.save(result)
-    return result
-
-
 @pytest.mark.parametrize(("name", "way"), CASES, ids=[name + (" with LoRA" if way else "") for name, way in CASES])
 def test_it_is_trained_resumed_and_saved(name, way, tmp_path, monkeypatch):
     given = tiny_run(tmp_path / "made", model=model_of(name, vocab_size=len(VOCAB)))
-    given |= {"max_steps": 4, "evaluations": 2, **way}
+    given |= {"max_steps": 4, "evaluations": 2, "mask_time_prob": 0.05, **way}
     shutil.copytree(given["run_folder"], tmp_path / "killed")
     whole = trained(given)
-
-    real = CTCTrainer.training_step
-
-    def killed_at_3(self, *rest):
-        if self.state.global_step == 3:
-            raise KeyboardInterrupt
-        return real(self, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(CTCTrainer, "training_step", killed_at_3)
-        with pytest.raises(KeyboardInterrupt):
-            trained(given, run_folder=str(tmp_path / "killed"))
+    with killed_at(3):
+        trained(given, run_folder=str(tmp_path / "killed"))
     trained(given, run_folder=str(tmp_path / "killed"))
     ours, theirs = (
         safetensors.torch.load_file(run / "checkpoints/checkpoint-4/model.safetensors")
@@ -96,7 +77,7 @@ def test_a_dataset_for_other_frames_is_refused(tmp_path):
 
 def test_an_adapter_is_trained_alone_and_saved_as_mms_does(tmp_path):
     model = model_of("mms", vocab_size=len(VOCAB))
-    given = tiny_run(tmp_path / "made", model=model) | {"max_steps": 2, "evaluations": 1}
+    given = tiny_run(tmp_path / "made", model=model) | {"max_steps": 2, "evaluations": 1, "mask_time_prob": 0.05}
     save_adapter(model, tmp_path / "made/checkpoint", "urd-script_arabic")
     whole = trained(given, adapter_language="urd-script_arabic").model.eval()
     before = model.state_dict()

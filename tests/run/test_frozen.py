@@ -10,17 +10,14 @@ import torch
 from fitting import Gradients, difference, gradients, losses
 from shapes import model_of
 from tiny import VOCAB
-from tiny_run import SPLITS, tiny_run
+from tiny_run import SPLITS, killed_at, started, tiny_run, trained
 from transformers import AutoModelForCTC
 
 from asr_helpers.dataset.collator import Collator
-from asr_helpers.run.folder import open_run
-from asr_helpers.run.training import start_training
 from asr_helpers.training import frozen
 from asr_helpers.training.checkpoints import CheckpointError
 from asr_helpers.training.config import NOT_STORED, TrainingConfig, TrainingSetup
 from asr_helpers.training.frozen import FrozenPart, store_frozen
-from asr_helpers.training.trainer import CTCTrainer
 
 STILL = {"dropout": 0.0, "mask_time_prob": 0.0}
 
@@ -44,18 +41,6 @@ def computed(monkeypatch):
     counts, real = [], FrozenPart._compute
     monkeypatch.setattr(FrozenPart, "_compute", lambda self, rows: counts.append(len(rows)) or real(self, rows))
     return counts
-
-
-def started(parameters, **changes):
-    parameters = {**parameters, **changes}
-    return start_training(open_run(parameters["run_folder"]), parameters)
-
-
-def trained(parameters, **changes):
-    training = started(parameters, **changes)
-    result = training.fit()
-    training.save(result)
-    return result
 
 
 def weights(run_folder, step=4):
@@ -93,17 +78,8 @@ def test_a_killed_training_goes_on_to_the_same_weights(fresh, tmp_path, monkeypa
     shutil.copytree(fresh["run_folder"], tmp_path / "killed")
     given, again = {**fresh, "mask_time_prob": 0.1}, {"run_folder": str(tmp_path / "killed")}
     trained(given)
-    real = CTCTrainer.training_step
-
-    def killed_at_3(self, *rest):
-        if self.state.global_step == 3:
-            raise KeyboardInterrupt
-        return real(self, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(CTCTrainer, "training_step", killed_at_3)
-        with pytest.raises(KeyboardInterrupt):
-            trained(given, **again)
+    with killed_at(3):
+        trained(given, **again)
     computed.clear()
     trained(given, **again)
     assert not computed  # all was stored

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
-from tiny_run import MIN_SECONDS, SPLITS, tiny_run
+from tiny_run import MIN_SECONDS, SPLITS, started, tiny_run, trained
 
 from asr_helpers.__main__ import main
 from asr_helpers.dataset.reading import load_prepared
@@ -20,7 +20,7 @@ from asr_helpers.run.folder import StaleArtifact, open_run
 from asr_helpers.run.manifest import Manifest
 from asr_helpers.run.parameters import declared_parameters
 from asr_helpers.run.places import NOTEBOOKS, repository
-from asr_helpers.run.training import TrainingInProcesses, TrainingRun, read_result, start_training
+from asr_helpers.run.training import TrainingInProcesses, TrainingRun, read_result
 from asr_helpers.training.checkpoints import CheckpointError, checkpoint_path, newest_whole
 from asr_helpers.training.config import TrainingConfig, TrainingSetup
 from asr_helpers.training.fitting import TrainingResult
@@ -45,19 +45,6 @@ def fresh(prepared, tmp_path):
 def streamed(parameters, **changes):
     """Parameters for streaming the run's own split, or another as ``changes`` say."""
     return {**parameters, "stream_from": f"{parameters['run_folder']}/dataset", **changes}
-
-
-def started(parameters, **changes):
-    parameters = {**parameters, **changes}
-    return start_training(open_run(parameters["run_folder"]), parameters)
-
-
-def trained(parameters, **changes):
-    """Train and save, as the command does."""
-    training = started(parameters, **changes)
-    result = training.fit()
-    training.save(result)
-    return result
 
 
 def shown(rows):
