@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from asr_helpers.model.processor import load_processor
 from asr_helpers.run.folder import Run, open_run
+from asr_helpers.run.training import LORA_FOLDER
 from asr_helpers.storage import write_text
 
 SPLITS = {"train": 6, "validation": 3, "test": 5}
@@ -34,12 +35,17 @@ def finished_run(folder: Path, *, model: PreTrainedModel | None = None) -> Run:
     run.write_table("texts", utterances[["id"]].assign(text=utterances["transcript"]))
     run.write_json("normalisation", {"language": "ur", "digits": "words"})
     run.record("02", parameters={"checkpoint": ""}, artifacts=["texts", "normalisation"])
-    run.write_model(model or tiny_model(seed=5), load_processor(run.path("processor")))
+    run.write_model(model or tiny_model(seed=5), load_processor(run.path("processor")), parts=_as_lora_leaves)
     log = [(2, "validation", "wer", 0.5), (4, "validation", "wer", 0.25), (4, "train", "loss", 1.0)]
     run.write_table("training_log", pd.DataFrame(log, columns=["step", "split", "name", "value"]))
     run.record("04", parameters=parameters, artifacts=["model", "training_log"])
     evaluated(run)
     return run
+
+
+def _as_lora_leaves(model: Path) -> None:
+    """Beside the merged model lies what was added to it."""
+    write_text("{}", model / LORA_FOLDER / "adapter_config.json")
 
 
 def evaluated(run: Run) -> None:

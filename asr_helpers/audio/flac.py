@@ -12,9 +12,7 @@ from .mpeg import after_id3
 
 __all__ = ["length", "no_promise"]
 
-TAIL = (
-    1 << 19
-)  # bytes that are searched for the last frame; one of 65,535 samples of 24 bits in two channels has 393 kB
+TAIL = 1 << 19  # bytes that are searched for the last frame; 65,535 samples of 24 bits in two channels have 393 kB
 
 HEADER = 16  # bytes of the longest frame header
 

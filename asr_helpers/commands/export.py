@@ -91,7 +91,7 @@ def _export(options: argparse.Namespace) -> int:
     folder = run.folder / "onnx"
     with replacing_folder(folder) as part:
         for file in run.need("model").iterdir():
-            if file.suffix not in (".safetensors", ".bin"):
+            if file.is_file() and file.suffix not in (".safetensors", ".bin"):
                 shutil.copyfile(file, part / file.name)
         table = _measured(run, part, options)
     print(_shown(table))

@@ -43,7 +43,8 @@ def publishable_model(run: Run, *, repository: str = "", licence: str = "", repo
     metrics, tuned = metrics_of(run), sorted(run.path("language_model").glob("*.weights.json"))
     with replacing_folder(folder) as part:
         for file in run.need("model").iterdir():
-            _copy(file, part / file.name)
+            if file.is_file():  # not LoRA's additions: they are part of the model already
+                _copy(file, part / file.name)
         if metrics:
             _copy(run.path("metrics"), part / run.path("metrics").name)
         if metrics and report:
