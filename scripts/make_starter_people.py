@@ -176,7 +176,8 @@ def losses_of(logits: torch.Tensor, frames: torch.Tensor, texts: list[str], voca
     labels = [torch.tensor([vocab[c] for c in text if c in vocab]) for text in texts]
     lengths = torch.tensor([len(x) for x in labels])
     log_probs = logits.float().log_softmax(-1).transpose(0, 1)
-    return ctc_loss(log_probs, torch.cat(labels), frames, lengths, reduction="none", zero_infinity=True) / lengths
+    loss = ctc_loss(log_probs, torch.cat(labels), frames, lengths, reduction="none", zero_infinity=True)
+    return loss / lengths.clamp(1)  # a clip in other letters has none
 
 
 def loss_of(model: Wav2Vec2ForCTC, heard: list[np.ndarray], clips: Clips, batch: np.ndarray, vocab: Vocabularies):
@@ -302,6 +303,8 @@ def train(work: Path, training: Training, vocab: Vocabularies, *, steps: int, fi
             np.random.seed(training.step)  # transformers draws its SpecAugment masks from here
             heard = [disturb(clips.clip(i), rng) for i in batch]
             loss = loss_of(model, heard, clips, batch, vocab)
+            if not loss.isfinite():
+                raise FloatingPointError(f"step {training.step}: the loss is {loss.item()}; state.pt is from before")
             loss.backward()
             training.advance(rate_share(training.step, steps, finish))
             losses.append(loss.item())
