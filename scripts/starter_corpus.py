@@ -1,14 +1,15 @@
 """Prepare what models/starter_people heard: people in 42 languages and synthetic Urdu, with phones as targets for all.
 
 espeak-ng reads every transcript in the language that it is in, and its phones (IPA, without length, stress and tone)
-are what a clip's frames are to say. Some speakers of every language are held out: a speaker is on one side only.
+are what a clip's frames are to say, in Urdu its letters too. Some speakers of every language are held out: a speaker is
+on one side only.
 
     python scripts/starter_corpus.py --human HUMAN --sentences SENTENCES --work build/starter
 
 ``HUMAN`` holds folders with ``metadata.csv`` (file_name, transcript, speaker, language, seconds), ``SENTENCES`` is a
 text file with one Urdu sentence a line. Written are ``train/`` and ``held_out/``, each with ``audio.i16`` (16 kHz mono
-PCM, clip after clip) and ``clips.parquet`` (path, speaker, language, seconds, phones, and end: the sample behind the
-clip), and ``phones.json``: the phones that are frequent enough to be learnt.
+PCM, clip after clip) and ``clips.parquet`` (path, speaker, language, seconds, phones, letters, and end: the sample
+behind the clip), and ``phones.json``: the phones that are frequent enough to be learnt.
 """
 
 from __future__ import annotations
@@ -96,8 +97,13 @@ def read(voice: str, texts: Sequence[str]) -> list[str]:
     return found
 
 
+def letters(text: str) -> str:
+    """Urdu as a model writes it: normalised, with ``|`` between words."""
+    return Normaliser(language=LANGUAGE.code)(text).replace(" ", "|")
+
+
 def people(human: Path) -> pd.DataFrame:
-    """The transcribed clips of all sets with their phones, in the order of their paths."""
+    """The transcribed clips of all sets with their phones and Urdu's letters, in the order of their paths."""
     tables = []
     for file in sorted(human.glob("*/metadata.csv")):
         table = pd.read_csv(file, keep_default_na=False)
@@ -110,7 +116,8 @@ def people(human: Path) -> pd.DataFrame:
         voices = [READ_AS.get(language, language) for language in groups]
         for texts, read_out in zip(groups.values(), pool.map(read, voices, map(list, groups.values())), strict=True):
             clips.loc[texts.index, "phones"] = read_out
-    return clips
+    urdu = clips["language"] == LANGUAGE.code
+    return clips.assign(letters=clips["transcript"].where(urdu, "").map(letters))
 
 
 def held_out_speakers(clips: pd.DataFrame) -> set[str]:
@@ -169,7 +176,7 @@ def write_clips(folder: Path, table: pd.DataFrame, clips: Iterable[np.ndarray]) 
             file.write(clip.tobytes())
             total += len(clip)
             ends.append(total)
-    columns = ["path", "speaker", "language", "seconds", "phones"]
+    columns = ["path", "speaker", "language", "seconds", "phones", "letters"]
     table[columns].assign(end=ends).to_parquet(folder / "clips.parquet", index=False)
 
 
@@ -188,10 +195,11 @@ def main() -> None:
     clips = clips[clips["phones"].str.count(r"[^|]") >= SHORTEST]
     held_out, train = (clips[clips["held_out"] == side] for side in (True, False))
     lines = synthetic_script(args.sentences, args.synthetic, np.random.default_rng(args.seed))
-    synthetic = pd.DataFrame({"language": SYNTHETIC, "phones": read(LANGUAGE.voice, [line.text for line in lines])})
+    texts = [line.text for line in lines]
+    synthetic = pd.DataFrame({"phones": read(LANGUAGE.voice, texts), "letters": map(letters, texts)})
 
     write_clips(args.work / "held_out", held_out, recorded(held_out["path"]))
-    everything = pd.concat([train, synthetic], ignore_index=True)
+    everything = pd.concat([train, synthetic.assign(language=SYNTHETIC)], ignore_index=True)
     write_clips(args.work / "train", everything, chain(recorded(train["path"]), spoken(lines)))
     heard = Counter("".join(everything["phones"])) | Counter({"_": FREQUENT})  # _ is the blank
     write_json(sorted(phone for phone, times in heard.items() if times >= FREQUENT), args.work / "phones.json")

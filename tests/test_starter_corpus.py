@@ -87,6 +87,7 @@ def test_the_sets_become_clips_with_phones(tmp_path):
     assert not set(held["speaker"]) & set(train["speaker"])
     assert list(train["language"]) == ["ur"] * (len(train) - 2) + ["ur (synthetic)"] * 2
     assert set(train["phones"][-2:]) == {"jeh|kɪtab|hɛ", "aɟ|mosəm|acʰa|hɛ"}
+    assert set(train["letters"]) == {"میں|تھا", "کیا|آپ|نے|کہا|چلو", "اچھا", "یہ|کتاب|ہے", "آج|موسم|اچھا|ہے"}
     for side, table in (("train", train), ("held_out", held)):
         audio, end = np.fromfile(tmp_path / "work" / side / "audio.i16", dtype=np.int16), 0
         assert len(audio) == table["end"].iloc[-1]

@@ -99,7 +99,7 @@ def load_for_ctc(
     if keep_head and new_layers:
         raise ValueError("keep_head keeps a head that has never heard the layer of add_adapter; leave one of them out")
     alphabet = Alphabet.of(processor)
-    own = alphabet_to_keep(folder, alphabet, checkpoint) if keep_head else alphabet
+    own = alphabet_to_keep(folder, checkpoint) if keep_head else alphabet
     _configure(config, own, dropout=dropout, spec_augment=spec_augment)
     if shortest_frames is not None:
         for name, value in spec_augment_for(config, shortest_frames).items():
@@ -108,7 +108,7 @@ def load_for_ctc(
         folder, config, attn_implementation, new_layers=seed_of(head_seed, ADAPTER) if new_layers else None
     )
     if keep_head and any(name.startswith(HEAD) for name in fresh):
-        raise ValueError(f"keep_head=True, but {checkpoint} has no CTC head; leave keep_head out to get a new one")
+        raise ValueError(f"keep_head=True, but {checkpoint} has no CTC head; keep_head=False gets a new one")
     draw(model, fresh if keep_head else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
     if keep_head:
         keep_outputs(model, own, alphabet, head_seed)
