@@ -238,7 +238,7 @@ def calibration(
         ax.annotate(f"{n:,}", (x, y), xytext=(7, -11), textcoords="offset points", fontsize=8)
     ax.set_xlim(0, 1.04)
     ax.set_ylim(0, 1.04)
-    ax.legend(frameon=False, loc="upper left")
+    ax.legend(frameon=False, loc="lower right")
     ax.grid(alpha=0.3)
     return finish(ax, title, "confidence of the word", "share of words that are right")
 
