@@ -96,6 +96,12 @@ def test_every_code_cell_is_short(any_book):
         assert not re.search(r"(?m)^class ", cell.source), f"{cell['id']} defines a class"
 
 
+def test_a_phone_shows_its_pictures(any_book):
+    """At 390 pixels the letters of a picture of 10 inches have 5 pixels; below that nobody reads them."""
+    widths = [float(w) for cell in code(any_book) for w in re.findall(r"figsize=\(([\d.]+)", cell.source)]
+    assert max(widths, default=0) <= 10
+
+
 def test_it_has_checked_cells_with_kept_text(book):
     checked = tagged(book, CHECKED)
     assert len(checked) >= 3
