@@ -76,7 +76,7 @@ CUT_OFF = """() => [...document.querySelectorAll('main *, header *')].filter(e =
 # Words that are broken: a cell or heading of one word, not marked as wide, that is higher than a line.
 BROKEN = """() => [...document.querySelectorAll('.grid th, .grid td:not(.wide)')].filter(e => {
   const range = document.createRange(); range.selectNodeContents(e);
-  return /^\\S+$/.test(e.textContent.trim()) && range.getBoundingClientRect().height > 40 }).map(e => e.textContent)"""
+  return /^\\S+$/.test(e.textContent.trim()) && range.getBoundingClientRect().height > 35 }).map(e => e.textContent)"""
 
 
 @pytest.mark.parametrize(("width", "medium"), [(390, "screen"), (718, "print")])  # a telephone; A4 within its margins
