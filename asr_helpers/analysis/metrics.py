@@ -265,8 +265,7 @@ class Score:
     groups: int
 
     def __str__(self) -> str:
-        interval = "" if np.isnan(self.low) else f" ({100 * self.low:.1f} to {100 * self.high:.1f})"
-        return f"{percent(self.value)}{interval}"
+        return percent(self.value) + ("" if np.isnan(self.low) else f" ({100 * self.low:.1f} to {100 * self.high:.1f})")
 
 
 def score(

@@ -98,10 +98,9 @@ class PowerLaw:
 
     def __str__(self) -> str:
         gain, low, high = (f"{100 * points:.1f}" for points in (self.before - self.value, self.low, self.high))
-        span = f"{percent(self.level, 0)} interval {low} to {high}"
         return (
             f"the {NAMES[self.unit]} from {percent(self.before)} to about {percent(self.value)}, "
-            f"{gain} points less ({span})"
+            f"{gain} points less ({percent(self.level, 0)} interval {low} to {high})"
         )
 
 

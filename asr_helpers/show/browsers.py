@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +241,7 @@ def _measures(rows: pd.DataFrame, i: int) -> Fragment:
     """What is known of one recording, as a one-row table."""
     formats = {
         "speaker": "{}", "split": "{}", "seconds": "{:.2f} s", "sampling_rate": "{:,} Hz", "channels": "{}",
-        "peak": "{:.2f}", "rms_db": "{:.1f} dBFS", "clipped": partial(percent, digits=2), "snr_db": "{:.1f} dB",
+        "peak": "{:.2f}", "rms_db": "{:.1f} dBFS", "clipped": lambda share: percent(share, 2), "snr_db": "{:.1f} dB",
         "confidence": "{:.2f}",
     }  # fmt: skip
     known = [column for column in formats if _has(rows, column, i)]

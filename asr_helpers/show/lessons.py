@@ -21,6 +21,7 @@ from .tables import table
 
 __all__ = ["architecture", "changes", "clips"]
 
+ARROW = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
 SHORT = 2  # characters that are named by their code points; longer pieces stand as they are
 
 
@@ -35,15 +36,12 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
     """
     config, body = recogniser.config, recogniser.base_model
     hears, step = 1000 * clock.field / SAMPLING_RATE, 1000 * clock.seconds
-    layers, width = f"{config.num_hidden_layers} layers of {config.hidden_size}", f"{_width(config)} numbers"
+    layers = f"{config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} attention heads"
     boxes = (
         ("waveform", f"{SAMPLING_RATE:,} samples a second"),
         _front(config, body),
-        ("frames", f"one every {step:.0f} ms, each hears {hears:.0f} ms: {width}"),
-        (
-            "transformer",
-            f"{layers}, {config.num_attention_heads} attention heads, {_size(body.feature_projection, body.encoder)}",
-        ),
+        ("frames", f"one every {step:.0f} ms, each hears {hears:.0f} ms: {_width(config)} numbers"),
+        ("transformer", f"{layers}, {_size(body.feature_projection, body.encoder)}"),
         ("head (new)", f"{config.vocab_size} probabilities a frame, {_size(recogniser.lm_head)}"),
     )
     for place, (name, numbers) in enumerate(boxes):
@@ -51,8 +49,7 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
         box = {"boxstyle": "round,pad=0.5", "edgecolor": COLOURS[0], "facecolor": "#dcecf7" if learns else "white"}
         ax.text(0, place, f"{name}\n{numbers}", ha="center", va="center", fontsize=9, bbox=box, linespacing=1.3)
         if place:
-            arrow = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
-            ax.annotate("", (0, place - 0.29), (0, place - 0.71), arrowprops=arrow)
+            ax.annotate("", (0, place - 0.29), (0, place - 0.71), arrowprops=ARROW)
     ax.set(xlim=(-0.5, 0.5), ylim=(len(boxes) - 0.6, -0.4))
     ax.set_axis_off()
     return finish(ax, title)
