@@ -1,11 +1,11 @@
-"""Sizes, times, quotes and lists, said in one way in every table and message."""
+"""Shares, sizes, times, quotes and lists, said in one way in every table and message."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["counted", "duration", "listed", "quoted", "size", "visible"]
+__all__ = ["counted", "duration", "listed", "percent", "quoted", "size", "visible"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -15,6 +15,15 @@ def counted(number: int, noun: str) -> str:
     ('1 recording', '2,700 recordings')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Say a share of the whole.
+
+    >>> percent(0.191), percent(1, 0)
+    ('19.1 %', '100 %')
+    """
+    return f"{100 * share:.{digits}f} %"
 
 
 def size(count: float) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from asr_helpers.wording import percent
+
 __all__ = ["markdown", "tables"]
 
 
@@ -32,9 +34,9 @@ def tables(results: dict[str, Any]) -> str:
                 "speed-up": f"{row['speedup']:.2f}",
                 **({"hours a second": f"{row['hours_per_second']:.4f}"} if absolute else {}),
                 **({"utterances a second": f"{row['utterances_per_second']:.1f}"} if absolute else {}),
-                "padding": f"{row['padding_share']:.1%}",
+                "padding": percent(row["padding_share"]),
                 "peak memory": f"{row['peak_bytes'] / 1e9:.2f} GB" if row["peak_bytes"] else "",
-                "of the matrix rate": f"{row['matrix_rate_share']:.0%} ({row['precision']})",
+                "of the matrix rate": f"{percent(row['matrix_rate_share'], 0)} ({row['precision']})",
             }
             for i, row in enumerate(results["training"])
         ]

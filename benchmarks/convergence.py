@@ -39,6 +39,7 @@ from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.run.folder import Run
 from asr_helpers.show.figures import COLOURS, finish
 from asr_helpers.training.config import TrainingConfig, TrainingSetup
+from asr_helpers.wording import percent
 
 READINGS = 20
 
@@ -169,7 +170,7 @@ def table(runs: dict[str, list[Reading]]) -> str:
                 f"{name}: rate": f"{reading.learning_rate:.1e}",
                 f"{name}: WER": f"{reading.wer:.3f}",
                 f"{name}: CER": f"{reading.cer:.3f}",
-                f"{name}: blank": f"{reading.blank_share:.0%}",
+                f"{name}: blank": percent(reading.blank_share, 0),
                 f"{name}: time": f"{reading.seconds / longest:.2f}",
             }
         rows.append(row)

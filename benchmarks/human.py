@@ -41,6 +41,7 @@ from asr_helpers.run.runner import run_notebooks
 from asr_helpers.run.training import start_training
 from asr_helpers.show.figures import COLOURS, finish
 from asr_helpers.storage import read_json, write_json
+from asr_helpers.wording import percent
 
 KINDS = {"by sentence": False, "by speaker": True, "one reader": False}  # corpus → no speaker in two splits
 ALL = 0  # minutes: whatever there is
@@ -132,7 +133,7 @@ def table(cells: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _percent(value: float, low: float | None, high: float | None) -> str:
-    return f"{value:.1%}" + ("" if low is None else f" ({100 * low:.1f}–{100 * high:.1f})")
+    return percent(value) + ("" if low is None else f" ({100 * low:.1f}–{100 * high:.1f})")
 
 
 def picture(cells: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -41,6 +41,6 @@ def test_cells_become_a_table_and_a_picture(tmp_path):
     scores = {"greedy": {"word": [0.9, 0.85, 0.95], "character": [0.4, None, None]}}
     cell = {"name": "first", "kind": "one reader", "training minutes": 14.9, "test utterances": 80, "scores": scores}
     told = human.table([cell])
-    assert "| one reader | 15 min | first | 80 | 90.0% (85.0–95.0) | 40.0% |  |  |" in told
+    assert "| one reader | 15 min | first | 80 | 90.0 % (85.0–95.0) | 40.0 % |  |  |" in told
     human.picture([cell], tmp_path / "human.png")
     assert (tmp_path / "human.png").stat().st_size > 1000

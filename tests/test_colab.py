@@ -81,8 +81,9 @@ print(json.dumps([calls, error, os.getcwd(), os.environ.get("HF_TOKEN")]))
 
 
 def setup_cell() -> str:
+    """Both of them: the first fetches the project, the second installs."""
     cells = json.loads(NOTEBOOKS[0].read_text(encoding="utf-8"))["cells"]
-    return next("".join(cell["source"]) for cell in cells if cell["id"] == "colab")
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["id"] in ("colab", "colab-install"))
 
 
 @pytest.fixture
@@ -174,16 +175,9 @@ def test_a_token_from_colab_s_secrets_reaches_the_kernels_that_are_started(machi
     assert machine(token="a token")[3] == "a token"
 
 
-def at(folder: Path) -> str:
-    """The setup cell of a machine whose ``/content/project`` lies elsewhere."""
-    cell = setup_cell()
-    assert cell.count("/content/project") == 1
-    return cell.replace("/content/project", str(folder))
-
-
 @pytest.mark.parametrize("address", ["", "/nowhere/at/all"])
 def test_an_address_that_is_none_is_a_sentence(machine, tmp_path, address):
-    _, error, *_ = machine(folder=tmp_path, cell=at(tmp_path / "project"), project_url=address)
+    _, error, *_ = machine(folder=tmp_path, project_url=address)
     assert error == (f"ValueError: git finds nothing at project_url={address!r}: write your copy's address there")
 
 
@@ -195,9 +189,9 @@ def test_the_project_is_fetched_once_and_used_again(machine, tmp_path):
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
         subprocess.run([*git, *command], cwd=copy, check=True)
-    place = tmp_path / "project"
-    calls, error, folder, *_ = machine(folder=tmp_path, cell=at(place) + "\n" + at(place), project_url=str(copy))
-    assert (folder, error) == (str(place), "") and calls[0] == LACKING
+    twice = f"{setup_cell()}\nos.chdir('..')\n{setup_cell()}"  # and after a restart
+    calls, error, folder, *_ = machine(folder=tmp_path, cell=twice, project_url=str(copy))
+    assert (folder, error) == (str(tmp_path / "project"), "") and calls[0] == LACKING
 
 
 def test_elsewhere_than_on_colab_the_cell_does_nothing(tmp_path, monkeypatch):

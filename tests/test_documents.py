@@ -97,6 +97,11 @@ def test_every_message_of_the_troubleshooting_is_in_the_program():
         assert any(pattern.search(text) for text in told), f"nothing in the package says «{row}»"
 
 
+@pytest.mark.parametrize("path", [*DOCUMENTS, *sorted((ROOT / "params").glob("*"))], ids=lambda path: path.name)
+def test_a_share_has_a_space_before_its_sign(path):
+    assert not re.findall(r".*\d%.*", read(path)), "write 19.1 %, as the program does"
+
+
 def test_the_sample_table_marks_every_error_it_shows():
     normaliser = Normaliser("ur")
     rows = re.findall(r"^\| (said|recognised) \| (.+) \|$", read(ROOT / "README.md"), re.MULTILINE)

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from transformers import Wav2Vec2Config
 
-from asr_helpers import analysis, audio, model
-from asr_helpers.corpus import shared_between_splits
+from asr_helpers import analysis, audio, corpus, model
 from asr_helpers.run.places import NOTEBOOKS, repository
 
 ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n```python\n(.*?)```\n\n(.+?)\n\n</details>", re.DOTALL)
@@ -46,7 +45,7 @@ def known_to(number):
     train = pd.Series(["کتاب", "یہ", "سو\u06c2ہ"])
     config = Wav2Vec2Config(conv_dim=(8, 8, 8, 8), conv_kernel=(10, 8, 4, 4), conv_stride=(10, 4, 4, 2))
     return {
-        "01": lambda: {"utterances": inspected(), "seed": 13, "shared_between_splits": shared_between_splits},
+        "01": lambda: {"utterances": inspected(), "seed": 13, "corpora": corpus},
         "02": lambda: {"train": train, "model": model, "vocab": model.build_vocab(train)},
         "03": lambda: {"model": model, "audio": audio, "config": config},
         "04": lambda: {"product": product, "read": read_of_notebook()},

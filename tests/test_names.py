@@ -31,13 +31,15 @@ def callers() -> list[ast.AST]:
 @pytest.fixture(scope="module")
 def asked_for() -> dict[str, set[str]]:
     """Names that are imported or looked up, each with the modules or packages that they are asked of."""
-    found = defaultdict(set)
-    for node in (node for tree in callers() for node in ast.walk(tree)):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                found[alias.name].add((node.module or "").split(".")[-1])
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Name, ast.Attribute)):
-            found[node.attr].add(node.value.id if isinstance(node.value, ast.Name) else node.value.attr)
+    found, nodes = defaultdict(set), [node for tree in callers() for node in ast.walk(tree)]
+    imported = [(node, alias) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    for node, alias in imported:
+        found[alias.name].add((node.module or "").split(".")[-1])
+    renamed = {alias.asname: alias.name for _, alias in imported if alias.asname}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Name, ast.Attribute)):
+            of = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+            found[node.attr].add(renamed.get(of, of))
     return found
 
 

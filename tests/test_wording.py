@@ -1,4 +1,4 @@
-"""Sizes, times, quotes and lists are said as people say them."""
+"""Shares, sizes, times, quotes and lists are said as people say them."""
 
 import doctest
 import re
@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from asr_helpers import wording
-from asr_helpers.wording import duration, listed, quoted, size
+from asr_helpers.wording import duration, listed, percent, quoted, size
 
 SAID = [
+    (percent(0.1906), "19.1 %"),
+    (percent(1, 0), "100 %"),
+    (percent(0.0051, 2), "0.51 %"),
     (size(0), "0 bytes"),
     (size(999), "999 bytes"),
     (size(1500), "1.5 kB"),
@@ -41,6 +44,7 @@ OWN_WAYS = {
     "a list that counts its rest": r"\{len\(\w+\) - [^}]*\} more|…['\"] if len\(",
     "a quotation": "«",
     "a size": r"\} [kMG]B\b",
+    "a share": r"\d%\}|\df\} %",
 }
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.text.languages import language_of
-from asr_helpers.wording import listed
+from asr_helpers.wording import listed, percent
 
 from .confusions import first_few, letter_audio
 from .edits import word_edits
@@ -182,8 +182,8 @@ def measure(found: Found, evidence: Evidence, *, seed: int, resamples: int, exam
 def doubt(wer: float, elsewhere: float) -> str:
     """What to say before the advice on a cause whose error rate is not clearly above the rest's."""
     if wer <= elsewhere:
-        return f"No harm seen: WER {wer:.1%} here, {elsewhere:.1%} elsewhere."
-    return f"Perhaps chance: WER {wer:.1%} here, {elsewhere:.1%} elsewhere."
+        return f"No harm seen: WER {percent(wer)} here, {percent(elsewhere)} elsewhere."
+    return f"Perhaps chance: WER {percent(wer)} here, {percent(elsewhere)} elsewhere."
 
 
 REST = "No check explains these. Look at the confused words and letters; more varied training audio usually helps."
@@ -275,8 +275,8 @@ def fast_speech(evidence: Evidence) -> Found | None:
     return Found(
         "fast speech",
         evidence.in_utterances(test.id[test.letters_per_second > limit]),
-        f"More than {limit:.1f} letters a second, faster than {FAST:.0%} of training. Record fast speech too, or add "
-        "copies of training audio played faster.",
+        f"More than {limit:.1f} letters a second, faster than {percent(FAST, 0)} of training. Record fast speech too, "
+        "or add copies of training audio played faster.",
     )
 
 
@@ -285,8 +285,8 @@ def clipping(evidence: Evidence) -> Found:
     return Found(
         "clipped recording",
         evidence.in_utterances(test.id[test.clipped > CLIPPED]),
-        f"More than {CLIPPED:.1%} of samples at full scale ({(training.clipped > CLIPPED).sum()} such utterances in "
-        "training). Record at a lower level, or train with clipped copies if such recordings must be understood.",
+        f"More than {percent(CLIPPED)} of samples at full scale ({(training.clipped > CLIPPED).sum()} such utterances "
+        "in training). Record at a lower level, or train with clipped copies if such recordings must be understood.",
     )
 
 
@@ -296,8 +296,8 @@ def noise(evidence: Evidence) -> Found:
     return Found(
         "noisy recording",
         evidence.in_utterances(test.id[test.snr_db < NOISY]),
-        f"Speech less than {NOISY:.0f} dB over the background ({noisy:.0%} of training is so). Record closer to the "
-        "microphone, or mix noise into the training audio.",
+        f"Speech less than {NOISY:.0f} dB over the background ({percent(noisy, 0)} of training is so). Record closer "
+        "to the microphone, or mix noise into the training audio.",
     )
 
 

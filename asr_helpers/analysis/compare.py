@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from asr_helpers.wording import counted, listed
+from asr_helpers.wording import counted, listed, percent
 
 from .metrics import LEVEL, RESAMPLES, UNITS, bootstrap_rates, corpus_rate, count_errors, interval_of
 
@@ -48,11 +48,11 @@ class Comparison:
         """One sentence: which is better, by how much, and whether the test set is large enough to tell."""
         words = self.rates.iloc[0]
         a, b = self.names
-        change = f"WER {100 * words.a:.1f} % for {a}, {100 * words.b:.1f} % for {b}"
+        change = f"WER {percent(words.a)} for {a}, {percent(words.b)} for {b}"
         if np.isnan(words.low):
             return f"{change}: {counted(len(self.utterances), 'utterance')} cannot tell which is better."
         low, high = signed(words.low), signed(words.high)
-        span = f"difference {signed(words.difference)} points, {self.level:.0%} interval {low} to {high}"
+        span = f"difference {signed(words.difference)} points, {percent(self.level, 0)} interval {low} to {high}"
         if words.low <= 0 <= words.high:
             return f"{change}: {len(self.utterances)} utterances do not tell which is better ({span})."
         return f"{change}: {b if words.difference < 0 else a} is better ({span})."

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
+from asr_helpers.wording import percent
+
 __all__ = [
     "UNITS",
     "Counts",
@@ -263,8 +265,7 @@ class Score:
     groups: int
 
     def __str__(self) -> str:
-        interval = "" if np.isnan(self.low) else f" ({100 * self.low:.1f} to {100 * self.high:.1f})"
-        return f"{100 * self.value:.1f} %{interval}"
+        return percent(self.value) + ("" if np.isnan(self.low) else f" ({100 * self.low:.1f} to {100 * self.high:.1f})")
 
 
 def score(

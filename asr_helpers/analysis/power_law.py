@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from asr_helpers.wording import counted
+from asr_helpers.wording import counted, percent
 
 from .metrics import LEVEL, RESAMPLES, UNITS, bootstrap_rates, corpus_rate, count_errors, interval_of
 
@@ -41,7 +41,7 @@ TRAINING_NOISE = 0.05
 NAMES = dict(zip(UNITS, ("WER", "CER"), strict=True))
 
 UNKNOWN = (
-    f"The interval knows the chance of the test utterances, and takes {100 * TRAINING_NOISE:.0f} % for that of a "
+    f"The interval knows the chance of the test utterances, and takes {percent(TRAINING_NOISE, 0)} for that of a "
     "training, which was not repeated. It does not know whether the law holds beyond the last point; and twice the "
     "recordings are twice of the same: new voices, rooms or texts may bring more or less."
 )
@@ -93,15 +93,14 @@ class PowerLaw:
     @property
     def headline(self) -> str:
         """A few words for a picture."""
-        name, now = NAMES[self.unit], f"{100 * self.before:.1f} % at {self.hours / 2:.2g} h"
-        return f"{name} {now}, {'then open' if self.why else f'about {100 * self.value:.1f} % at {self.hours:.2g} h'}"
+        name, now = NAMES[self.unit], f"{percent(self.before)} at {self.hours / 2:.2g} h"
+        return f"{name} {now}, {'then open' if self.why else f'about {percent(self.value)} at {self.hours:.2g} h'}"
 
     def __str__(self) -> str:
         gain, low, high = (f"{100 * points:.1f}" for points in (self.before - self.value, self.low, self.high))
-        span = f"{100 * self.level:.0f} % interval {low} to {high}"
         return (
-            f"the {NAMES[self.unit]} from {100 * self.before:.1f} % to about {100 * self.value:.1f} %, "
-            f"{gain} points less ({span})"
+            f"the {NAMES[self.unit]} from {percent(self.before)} to about {percent(self.value)}, "
+            f"{gain} points less ({percent(self.level, 0)} interval {low} to {high})"
         )
 
 
@@ -224,7 +223,7 @@ def _law(
     reached = np.exp([height + slope * np.log(target), y[-1] + last * (np.log(target) - x[-1])])  # in two ways
     gains = np.exp(y[-1, 1:]) - reached[:, 1:] * chance[-1]
     low, high = interval_of(gains.ravel(), tested, level=level)
-    span = f"{100 * level:.0f} % interval {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
+    span = f"{percent(level, 0)} interval {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
     why = "" if low > 0 else f"{_series(hours, rates)} leave open whether there is any gain ({span})"
     return PowerLaw(unit, np.exp(height[0]), -slope[0], target, rates[-1], reached[0, 0], low, high, level, why)
 

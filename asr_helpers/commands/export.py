@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr_helpers.storage import csv_text, replacing_folder, write_text
+from asr_helpers.wording import counted, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +108,6 @@ def _measured(run: Run, folder: Path, options: argparse.Namespace) -> pd.DataFra
     from asr_helpers.decoding.onnx_model import PADDED, OnnxModel, measure, quantise, write_onnx
     from asr_helpers.decoding.recogniser import Recogniser
     from asr_helpers.model.loading import load_trained
-    from asr_helpers.wording import counted
 
     rows = load_prepared(run.need("dataset"))["test"]
     rows = rows.select(range(min(options.utterances or len(rows), len(rows))))
@@ -140,7 +140,7 @@ def _shown(table: pd.DataFrame) -> str:
     """The table as Markdown."""
     lines = ["| | MB | WER | 95 % interval | CER | other texts | speed | padding |", "| --- " * 8 + "|"]
     for row in table.itertuples():
-        rates = f"{row.wer:.1%} | {row.low:.1%} to {row.high:.1%} | {row.cer:.1%}"
+        rates = f"{percent(row.wer)} | {percent(row.low)} to {percent(row.high)} | {percent(row.cer)}"
         padding = f"{row.padded:.1g}, {row.padded_texts}"
         cells = f"{row.model} | {row.megabytes:.1f} | {rates} | {row.other_texts} | {row.speed:.1f} | {padding}"
         lines.append(f"| {cells} |")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from asr_helpers.corpus.splits import SPLITS
 from asr_helpers.text.languages import language_of
-from asr_helpers.wording import visible
+from asr_helpers.wording import percent, visible
 
 from .folder import MissingArtifact, Run, StaleArtifact
 from .places import resolve, source
@@ -72,7 +72,7 @@ def model_card(run: Run, *, repository: str, licence: str = "") -> str:
         best_step=int(best["step"]),
         steps=int(log["step"].max()),
         recipe={name: trained[name] for name in RECIPE if name in trained},
-        percent=lambda rate: "–" if rate is None else f"{100 * rate:.1f} %",  # none: there was no word to count
+        percent=lambda rate: "–" if rate is None else percent(rate),  # none: there was no word to count
     ).content
 
 

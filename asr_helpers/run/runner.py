@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_helpers.storage import FULL
-from asr_helpers.wording import counted, quoted, visible
+from asr_helpers.wording import counted, percent, quoted, visible
 
 from .fingerprints import code_cells
 from .folder import Run, open_run, read_lines
@@ -190,14 +190,14 @@ def summary(run: Run) -> str:
     metrics = run.read_json("metrics")
     rows = [s for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterance"]
     few = any(row["low"] is None for row in rows)
-    spans = ["" if few else f" ({row['low']:.1%} to {row['high']:.1%})" for row in rows]
-    rates = {row["unit"]: f"{row['value']:.1%}{span}" for row, span in zip(rows, spans, strict=True)}
+    spans = ["" if few else f" ({percent(row['low'])} to {percent(row['high'])})" for row in rows]
+    rates = {row["unit"]: f"{percent(row['value'])}{span}" for row, span in zip(rows, spans, strict=True)}
     lines = [
         f"WER {rates['word']}, CER {rates['character']} {'(too few for intervals)' if few else 'with 95 % intervals'},",
         f"measured on {counted(metrics['utterances'], 'test utterance')} of {metrics['data']}.",
     ]
     if "beam_wer" in metrics:
-        lines.append(f"With the language model: WER {metrics['beam_wer']:.1%}.")
+        lines.append(f"With the language model: WER {percent(metrics['beam_wer'])}.")
     lines += [f"Executed notebooks: {run.name}/notebooks", f"Report: {run.name}/{run.path('report').name}"]
     return "\n".join(lines)
 

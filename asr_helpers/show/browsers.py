@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from asr_helpers.analysis.edits import Edit, align_words
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.corpus.corrections import Corrections
+from asr_helpers.wording import percent
 
 from .aligned import aligned, legend
 from .correcting import Correcting
@@ -240,10 +241,11 @@ def _measures(rows: pd.DataFrame, i: int) -> Fragment:
     """What is known of one recording, as a one-row table."""
     formats = {
         "speaker": "{}", "split": "{}", "seconds": "{:.2f} s", "sampling_rate": "{:,} Hz", "channels": "{}",
-        "peak": "{:.2f}", "rms_db": "{:.1f} dBFS", "clipped": "{:.2%}", "snr_db": "{:.1f} dB", "confidence": "{:.2f}",
+        "peak": "{:.2f}", "rms_db": "{:.1f} dBFS", "clipped": lambda share: percent(share, 2), "snr_db": "{:.1f} dB",
+        "confidence": "{:.2f}",
     }  # fmt: skip
-    known = {c: [form.format(rows[c].iat[i])] for c, form in formats.items() if _has(rows, c, i)}
-    return table(pd.DataFrame(known)) if known else join([])
+    known = [column for column in formats if _has(rows, column, i)]
+    return table(rows[known].iloc[[i]], formats=formats) if known else join([])
 
 
 def _heard(

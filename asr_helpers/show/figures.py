@@ -44,7 +44,7 @@ def finish(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> Axes:
     """Write the finding above the axes and the units beside them."""
     ax.spines[["top", "right"]].set_visible(False)
     # A left-to-right mark first: a title that begins with an Urdu letter is an English sentence all the same.
-    ax.set_title(MARK + _line(title, TITLE_LETTERS) if title else "", loc="left", fontsize=11)
+    ax.set_title(MARK + _line(title, TITLE_LETTERS) if title else "", loc="left", fontsize=11, wrap=True)
     if xlabel:
         ax.set_xlabel(axis_label(xlabel))
     if ylabel:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from asr_helpers.analysis.causes import RARE
 from asr_helpers.analysis.metrics import count_errors
-from asr_helpers.wording import counted, listed
+from asr_helpers.wording import counted, listed, percent
 
 __all__ = [
     "calibration",
@@ -56,11 +56,11 @@ def first_screen(
         beam_wer: The WER with a language model, where there is one.
     """
     row, used = _chosen(table, text="normalised", by="utterance", unit="character"), trained["parameters"]
-    span = "" if pd.isna(row["low"]) else f" ({100 * row['low']:.1f} to {100 * row['high']:.1f} %)"
+    span = "" if pd.isna(row["low"]) else f" ({100 * row['low']:.1f} to {percent(row['high'])})"
     steps = f"{log['step'].max():,.0f} steps of {used['batch_size']} ({counted(round(log['epoch'].max()), 'epoch')})"
     return {
-        "characters wrong": f"CER {100 * row['value']:.1f} %{span}",
-        "with a language model": "not tried (language_model)" if beam_wer is None else f"WER {100 * beam_wer:.1f} %",
+        "characters wrong": f"CER {percent(row['value'])}{span}",
+        "with a language model": "not tried (language_model)" if beam_wer is None else f"WER {percent(beam_wer)}",
         "fine-tuned from": used["checkpoint"],
         "training": f"{steps}, learning rate {used['learning_rate']:g}, seed {used['seed']}",
         "took": f"{log['seconds'].max():.0f} s on {trained['device']}",
@@ -74,12 +74,11 @@ def scores(table: pd.DataFrame) -> str:
     said = f"The first row is the one to compare with others: of {row['length']:,} words are {wrong}."
     speakers = _chosen(table, text="normalised", by="speaker", unit="word")
     if speakers is not None and not pd.isna(speakers["low"]):
-        said += (
-            f" Other speakers of this kind would have {speakers['low']:.1%} to {speakers['high']:.1%}, judged by the "
-        )
-        said += f"{speakers['groups']} of the test; where training heard these too, a new voice fares worse."
+        span = f"{percent(speakers['low'])} to {percent(speakers['high'])}"
+        said += f" Other speakers of this kind would have {span}, judged by the {speakers['groups']} of the test; "
+        said += "where training heard these too, a new voice fares worse."
     raw = _chosen(table, text="raw", by="utterance", unit="word")
-    return f"{said} Against the transcripts as typed, punctuation included, the WER is {raw['value']:.1%}."
+    return f"{said} Against the transcripts as typed, punctuation included, the WER is {percent(raw['value'])}."
 
 
 def slices(table: pd.DataFrame, overall: float) -> str:
@@ -94,7 +93,7 @@ def slices(table: pd.DataFrame, overall: float) -> str:
 
 def words_heard(table: pd.DataFrame) -> str:
     """Of `analysis.word_slices`: what more text would win."""
-    said = [f"{row['slice']}: {row['value']:.1%}" for row in table.to_dict("records")]
+    said = [f"{row['slice']}: {percent(row['value'])}" for row in table.to_dict("records")]
     return (
         "The further the rates of rare and of frequent words lie apart, the more a larger corpus, or a language model, "
         f"would win. Wrong here, by how often training has the word: {listed(said)}."
@@ -107,9 +106,9 @@ def worst(predictions: pd.DataFrame, shown: int) -> str:
     part = errors.head(shown).sum() / max(1, errors.sum())
     whole = f"{(errors == 0).sum():,} of {counted(len(errors), 'utterance')} are without a mistake"
     return (
-        f"{whole}; the worst {min(shown, len(errors))}, shown here, hold {part:.0%} of all word errors. Listen before "
-        "you blame the recogniser: the transcript may be wrong. A click on a word plays it; on the keyboard the arrow "
-        "keys go from word to word."
+        f"{whole}; the worst {min(shown, len(errors))}, shown here, hold {percent(part, 0)} of all word errors. Listen "
+        "before you blame the recogniser: the transcript may be wrong. A click on a word plays it; on the keyboard the "
+        "arrow keys go from word to word."
     )
 
 
@@ -118,8 +117,8 @@ def kinds(table: pd.DataFrame) -> str:
     most = table.loc[table["errors"].idxmax()]
     spaces = table[table["kind"].isin(["joined", "split"])]["share"].sum()
     return (
-        f"Work on the largest share first. Here: {most['kind']} ({most['meaning']}), {most['share']:.0%} "
-        f"of the word errors; {spaces:.0%} are spaces alone, which a reader hardly notices."
+        f"Work on the largest share first. Here: {most['kind']} ({most['meaning']}), {percent(most['share'], 0)} "
+        f"of the word errors; {percent(spaces, 0)} are spaces alone, which a reader hardly notices."
     )
 
 
@@ -160,7 +159,8 @@ def classes(table: pd.DataFrame) -> str:
     part = (written - heard) / written if written else 0.0
     return (
         "As heard, letters that sound alike count as one; what is left are errors of hearing. Here the WER falls from "
-        f"{written:.1%} to {heard:.1%}: {part:.0%} of it is spelling, which text can teach and recordings cannot."
+        f"{percent(written)} to {percent(heard)}: {percent(part, 0)} of it is spelling, which text can teach and "
+        "recordings cannot."
     )
 
 
@@ -194,7 +194,7 @@ def calibration(outcomes: pd.DataFrame) -> str:
     way = "about as sure as it is right" if abs(sure - right) < 0.02 else f"too {'sure' if sure > right else 'modest'}"
     return (
         "Of words with a confidence of 0.8 about 80 % should be right: points on the dotted line. Points below it are "
-        f"too sure. Here the mean confidence is {sure:.2f} and {right:.0%} of the words are right: {way}."
+        f"too sure. Here the mean confidence is {sure:.2f} and {percent(right, 0)} of the words are right: {way}."
     )
 
 

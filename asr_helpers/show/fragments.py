@@ -20,6 +20,8 @@ ARABIC = "\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufefc"
 # Words of Arabic script side by side; "said ← heard" is one of them, else its arrow would point at what was said.
 QUOTED = re.compile(f"([{ARABIC}](?:[{ARABIC}\u200c\u200d ←]*[{ARABIC}])?)")
 
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=%(?!\w))")  # a number and its unit stay on one line
+
 
 @dataclass(frozen=True)
 class Fragment:
@@ -84,7 +86,7 @@ def phrase(text: str, *, language: str) -> Markup:
     if direction(text) == "rtl" and begins != "L":
         return speech(text, language=language)
     tag = language_of(language).tag
-    parts = QUOTED.split(text)  # what is quoted stands at the odd places
+    parts = QUOTED.split(BEFORE_UNIT.sub("\u00a0", text))  # what is quoted stands at the odd places
     inner = [element("bdi", p, class_="naskh", dir="rtl", lang=tag) if i % 2 else p for i, p in enumerate(parts)]
     return element("span", Markup("").join(map(escape, inner)), dir="ltr")
 

@@ -243,5 +243,6 @@ def _write_winners(ax: Axes, best: np.ndarray, rows: list[int], tokens: Sequence
             continue
         middle = (clock.start(run[0]) + clock.end(run[-1])) / 2
         ax.plot([middle, middle], [rows.index(token) + 0.5, len(rows) - 0.2], ":", color=COLOURS[1], linewidth=0.8)
-        text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=13)
+        size = min(13, ax.figure.get_figwidth())  # points and inches: a narrow picture sets its letters closer
+        text = ax.text(middle, len(rows) + 0.2, letter_label(tokens[token]), ha="center", va="center", fontsize=size)
         text.set_color(COLOURS[1])

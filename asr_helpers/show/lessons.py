@@ -21,6 +21,7 @@ from .tables import table
 
 __all__ = ["architecture", "changes", "clips"]
 
+ARROW = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
 SHORT = 2  # characters that are named by their code points; longer pieces stand as they are
 
 
@@ -30,30 +31,26 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
     Args:
         recogniser: A CTC model of transformers, of any family.
         clock: When each frame is (a `decoding.FrameClock`).
-        ax: Where to draw; 10 inches by 1.8 have room for every number.
+        ax: Where to draw; 6 inches by 3.5 have room for every number, and are still read on a phone.
         title: The finding.
     """
     config, body = recogniser.config, recogniser.base_model
     hears, step = 1000 * clock.field / SAMPLING_RATE, 1000 * clock.seconds
+    layers = f"{config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} attention heads"
     boxes = (
-        ("waveform", f"{SAMPLING_RATE:,} samples\na second"),
+        ("waveform", f"{SAMPLING_RATE:,} samples a second"),
         _front(config, body),
-        ("frames", f"one every {step:.0f} ms,\neach hears {hears:.0f} ms:\n{_width(config)} numbers"),
-        (
-            "transformer",
-            f"{config.num_hidden_layers} layers of {config.hidden_size}\n"
-            f"{config.num_attention_heads} attention heads\n{_size(body.feature_projection, body.encoder)}",
-        ),
-        ("head (new)", f"{config.vocab_size} probabilities\na frame\n{_size(recogniser.lm_head)}"),
+        ("frames", f"one every {step:.0f} ms, each hears {hears:.0f} ms: {_width(config)} numbers"),
+        ("transformer", f"{layers}, {_size(body.feature_projection, body.encoder)}"),
+        ("head (new)", f"{config.vocab_size} probabilities a frame, {_size(recogniser.lm_head)}"),
     )
     for place, (name, numbers) in enumerate(boxes):
         learns = name in ("convolutions", "transformer", "head (new)")
         box = {"boxstyle": "round,pad=0.5", "edgecolor": COLOURS[0], "facecolor": "#dcecf7" if learns else "white"}
-        ax.text(place, 0, f"{name}\n\n{numbers}", ha="center", va="center", fontsize=9, bbox=box, linespacing=1.3)
+        ax.text(0, place, f"{name}\n{numbers}", ha="center", va="center", fontsize=9, bbox=box, linespacing=1.3)
         if place:
-            arrow = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
-            ax.annotate("", (place - 0.43, 0), (place - 0.57, 0), arrowprops=arrow)
-    ax.set(xlim=(-0.5, len(boxes) - 0.5), ylim=(-0.5, 0.5))
+            ax.annotate("", (0, place - 0.29), (0, place - 0.71), arrowprops=ARROW)
+    ax.set(xlim=(-0.5, 0.5), ylim=(len(boxes) - 0.6, -0.4))
     ax.set_axis_off()
     return finish(ax, title)
 
@@ -61,9 +58,9 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
 def _front(config: Any, body: Any) -> tuple[str, str]:
     """What makes frames of samples: convolutions that were learnt, or a spectrogram."""
     if not hasattr(body, "feature_extractor"):
-        return "log-mel", "80 bands,\nnothing to learn"
+        return "log-mel", "80 bands, nothing to learn"
     strides = "·".join(map(str, config.conv_stride))
-    return "convolutions", f"{len(config.conv_stride)} layers,\nstrides {strides}\n{_size(body.feature_extractor)}"
+    return "convolutions", f"{len(config.conv_stride)} layers, strides {strides}, {_size(body.feature_extractor)}"
 
 
 def _width(config: Any) -> int:
@@ -75,7 +72,7 @@ def _size(*parts: Any) -> str:
     parameters = [parameter for part in parts for parameter in part.parameters()]
     count = sum(parameter.numel() for parameter in parameters)
     said = f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"
-    return f"{said} parameters" + ("" if any(parameter.requires_grad for parameter in parameters) else ",\nfrozen")
+    return f"{said} parameters" + ("" if any(parameter.requires_grad for parameter in parameters) else ", frozen")
 
 
 def changes(text: str, steps: pd.DataFrame, *, language: str = "none") -> Fragment:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from asr_helpers.analysis.power_law import PowerLaw
+from asr_helpers.wording import percent
 
 from .figures import COLOURS, MARK, axis_label, finish, letter_label
 
@@ -197,7 +198,7 @@ def slices(
     reach = np.abs(100 * frame[["low", "high"]].to_numpy(float).T - rate)
     ax.errorbar(rate, places, xerr=reach, fmt="o", color=COLOURS[0], capsize=4, markersize=6)
     if overall is not None:
-        ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {100 * overall:.1f} %")
+        ax.axvline(100 * overall, color=COLOURS[1], linestyle="--", label=f"all: {percent(overall)}")
         ax.legend(frameon=False)
     named = zip(frame[label], frame["utterances"], strict=True)
     ax.set_yticks(places, [f"{MARK}{axis_label(str(name))}  (n = {count:,})" for name, count in named])
@@ -237,7 +238,7 @@ def calibration(
         ax.annotate(f"{n:,}", (x, y), xytext=(7, -11), textcoords="offset points", fontsize=8)
     ax.set_xlim(0, 1.04)
     ax.set_ylim(0, 1.04)
-    ax.legend(frameon=False, loc="upper left")
+    ax.legend(frameon=False, loc="lower right")
     ax.grid(alpha=0.3)
     return finish(ax, title, "confidence of the word", "share of words that are right")
 

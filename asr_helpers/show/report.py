@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from asr_helpers.analysis.compare import Comparison
 from asr_helpers.storage import write_text
-from asr_helpers.wording import counted
+from asr_helpers.wording import counted, percent
 
 from .figures import Picture, picture
 from .fragments import Fragment, phrase
@@ -114,24 +114,19 @@ def verdict(
     if math.isnan(low):
         span = f"no interval: {counted(utterances, 'utterance')} cannot say how far others would be from it"
     else:
-        span = f"{100 * level:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %"
-    sentence = (
-        f"{plainly}{rate} {100 * wer:.1f} % ({span}), measured on {counted(utterances, 'test utterance')} of {data}."
-    )
-    return sentence.replace(" %", "\u00a0%")  # a number and its unit stay on one line
+        span = f"{percent(level, 0)} interval {100 * low:.1f} to {percent(high)}"
+    return f"{plainly}{rate} {percent(wer)} ({span}), measured on {counted(utterances, 'test utterance')} of {data}."
 
 
 def comparison_sections(comparison: Comparison, *, language: str = "none") -> list[Section]:
     """Chapters of the report on two runs: how large the difference is, and on which utterances it lies."""
-    percent = dict.fromkeys(("a", "b", "difference", "low", "high", "b_better"), "{:.1%}")
+    shares = dict.fromkeys(("a", "b", "difference", "low", "high", "b_better"), percent)
     a, b = comparison.names
     changed = comparison.utterances[comparison.utterances["difference"] != 0]
     for_a, for_b, even = comparison.wins
     wins = f"{a} is better on {for_a} utterances, {b} on {for_b}, and {even} are even."
     return [
-        Section(
-            "How large is the difference?", [DIFFERENCE.format(a=a, b=b), table(comparison.rates, formats=percent)]
-        ),
+        Section("How large is the difference?", [DIFFERENCE.format(a=a, b=b), table(comparison.rates, formats=shares)]),
         Section("Who wins where?", [wins, table(changed, limit=50, language=language)]),
     ]
 
@@ -179,7 +174,7 @@ def report_html(
     page = render(
         "report",
         title=title,
-        verdict=verdict,
+        verdict=phrase(verdict, language="none"),
         facts=facts or {},
         sections=[{"title": s.title, "body": body} for s, body in zip(sections, bodies, strict=True)],
         policy=policy(),

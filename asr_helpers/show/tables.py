@@ -46,7 +46,7 @@ def table(
         frame: One row a line; a cell may be a :class:`Fragment`, which is shown as it is.
         caption: What the table says; shown above it.
         limit: Rows at most; a remark says how many are left out.
-        formats: Column to format, as in ``{"wer": "{:.1%}"}`` or a function; for numbers and text alike.
+        formats: Column to format, as in ``{"seconds": "{:.2f} s"}`` or a function; for numbers and text alike.
         language: Code of the language of what was said, where the table holds some of it.
         spoken: Columns that hold nothing but what was said; elsewhere only text in a right-to-left script is
             taken for it.

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from asr_helpers.wording import percent
+
 from .language import Language
 from .languages import LANGUAGES, code_pages, language_of
 from .misreading import WESTERN, to_bytes, undo_misreading
@@ -78,7 +80,8 @@ def find_writing(transcripts: Sequence[str], *, language: str = "auto", script: 
     own = LANGUAGES[found].script or main.lower()
     if own != main.lower():
         return Writing(found, own, f"script: {script_name(own)} (the language's) · {heard}")
-    return Writing(found, own, f"script: {script_name(own) or 'none'} ({share:.0%} of the letters) · {heard}")
+    told = f"script: {script_name(own) or 'none'} ({percent(share, 0)} of the letters) · {heard}"
+    return Writing(found, own, told)
 
 
 def _readable(texts: Sequence[str]) -> list[str]:
@@ -149,7 +152,7 @@ def _language_of(texts: list[str], script: str) -> tuple[str, str]:
     shares = sorted(((_frequent(language, words), language.code) for language in candidates), reverse=True)
     (best, code), (next_best, _) = (*shares, (0.0, "none"), (0.0, "none"))[:2]
     if best >= FREQUENT and best >= AHEAD * next_best:
-        return code, f"{best:.0%} or more of the words are frequent ones of it"
+        return code, f"{percent(best, 0)} or more of the words are frequent ones of it"
     if script == "arabic" and (lettered := _by_letters(candidates, of_script, texts)):
         return lettered, "by letters that others of the script have not"
     known = ", ".join(language.name for language in of_script)
@@ -175,7 +178,7 @@ def _by_letters(candidates: list[Language], others: list[Language], texts: list[
 def _east_asian(texts: list[str]) -> tuple[str, str]:
     letters = [c for c in "".join(texts) if script_of(c) == "CJK"]
     kana = sum("\u3040" <= c <= "\u30ff" for c in letters) / len(letters)
-    return ("ja" if kana >= KANA else "zh"), f"{kana:.0%} of the characters are kana"
+    return ("ja" if kana >= KANA else "zh"), f"{percent(kana, 0)} of the characters are kana"
 
 
 def _words(text: str) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from asr_helpers.wording import percent
+
 from .sampling import UpdateSampler
 
 __all__ = ["EarlyStopping", "EpochOrder", "PlateauWatch", "plateau_advice"]
@@ -103,8 +105,8 @@ def plateau_advice(history: Sequence[Mapping[str, float]], *, evaluations: int, 
     newest = last[-1]
     says = (
         f"At step {newest['step']:.0f} the model sits on the blank plateau: for {evaluations} evaluations it "
-        f"has said nothing in {newest['eval_empty_share']:.0%} of the validation utterances "
-        f"({newest['eval_blank_share']:.0%} of the frames are blank)."
+        f"has said nothing in {percent(newest['eval_empty_share'], 0)} of the validation utterances "
+        f"({percent(newest['eval_blank_share'], 0)} of the frames are blank)."
     )
     if newest["step"] <= warmup:
         return f"{says} The warmup lasts until step {warmup}; a long warmup keeps it here: 5 % of the steps are enough."

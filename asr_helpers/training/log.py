@@ -14,7 +14,7 @@ import pandas as pd
 from transformers import TrainerCallback
 
 from asr_helpers.storage import append_text, write_text
-from asr_helpers.wording import duration
+from asr_helpers.wording import duration, percent
 
 __all__ = ["LOG_COLUMNS", "ConsoleLog", "TensorBoardLog", "TrainingLog", "read_log"]
 
@@ -141,7 +141,7 @@ class ConsoleLog(TrainerCallback):
                 f"validation loss {logs['eval_loss']:.3f}",
                 f"WER {logs['eval_wer']:.3f}",
                 f"CER {logs['eval_cer']:.3f}",
-                f"blank {logs['eval_blank_share']:.0%}",
+                f"blank {percent(logs['eval_blank_share'], 0)}",
             ]
         said.append(f"{self.speed:.1f} examples/s")
         if not math.isnan(left):

@@ -16,7 +16,7 @@ from asr_helpers.audio.augmentation import DISTURBANCES
 from asr_helpers.audio.reading import SAMPLING_RATE
 from asr_helpers.model.exact import is_exact
 from asr_helpers.model.frames import ctc_frames_needed, output_frames, samples_needed
-from asr_helpers.wording import counted, duration, listed, size
+from asr_helpers.wording import counted, duration, listed, percent, size
 
 from .device import has_fast_bf16
 from .frozen import frozen_part_of
@@ -113,7 +113,7 @@ def _plan(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) ->
     schedule = config.schedule(steps)
     below = schedule.warmup + schedule.frozen if schedule.warmup > 1 else schedule.frozen  # one step is the least
     share = below / max(1, steps)
-    said = f"{schedule.warmup / max(1, steps):.0%} ({schedule.warmup} steps)"
+    said = f"{percent(schedule.warmup / max(1, steps), 0)} ({schedule.warmup} steps)"
     said += f" after {schedule.frozen} steps with the encoder frozen" if schedule.frozen else ""
     long = "most of the training would run below its learning rate: a warmup of about 0.05"
     yield Check("warmup share", said, long if share > 0.2 else "", ERROR if share > 0.5 else WARNING)
@@ -182,7 +182,7 @@ def _labels(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) 
 
     unknown = float((ids == trainer.unknown).mean()) if len(ids) else 0.0
     advice = "letters without a token are taught as [UNK]: look at the normalisation (notebook 02)"
-    yield Check("unknown letters", f"{unknown:.2%} of the labels", advice if unknown > UNKNOWN else "")
+    yield Check("unknown letters", f"{percent(unknown, 2)} of the labels", advice if unknown > UNKNOWN else "")
 
 
 def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
@@ -209,7 +209,7 @@ def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
 def _augmentation(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
     """What is done to the utterances, and how many have too few frames for their label at the highest speed."""
     augmentation, layers = trainer.pieces.augmentation, trainer.pieces.layers
-    said = [f"each of {', '.join(DISTURBANCES)} in {augmentation.chance:.0%}"] if augmentation.chance else []
+    said = [f"each of {', '.join(DISTURBANCES)} in {percent(augmentation.chance, 0)}"] if augmentation.chance else []
     if change := augmentation.speed_change:
         needed = [samples_needed(layers, ctc_frames_needed(label)) for label in train["labels"]]
         tight = int((np.array(needed) > train["seconds"] * SAMPLING_RATE * augmentation.lengths[0]).sum())
@@ -236,7 +236,7 @@ def _spec_augment(config: Any, shortest: int) -> Check:
     if not (config.mask_time_prob > 0 and getattr(config, "apply_spec_augment", True)):
         return Check("SpecAugment", f"no time masks; shortest clip {shortest} frames")
     length, least = config.mask_time_length, config.mask_time_min_masks
-    said = f"masks of {length} frames, {config.mask_time_prob:.0%} of the time; shortest clip {shortest} frames"
+    said = f"masks of {length} frames, {percent(config.mask_time_prob, 0)} of the time; shortest clip {shortest} frames"
     if length > shortest:
         advice = f"shortest_frames={shortest} for load_for_ctc, or a lower mask_time_length"
         return Check("SpecAugment", said, advice, ERROR)

@@ -23,13 +23,14 @@ def report(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     rows = make_corpus(folder)
     samples, rate = soundfile.read(folder / "3.wav", dtype="float32")
+    names = table(pd.DataFrame({"decision": ["max_grad_norm"], "value": ["models/starter"]}))
     scores = table(score_table(rows.assign(raw_reference=rows["reference"]), seed=1), caption="Rates", below="text")
     problem = dict.fromkeys(["check", "utterance", "value", "advice"], "a sentence of many words " * 3)
     sections = [
         Section("The worst utterances", ["A sentence.", prediction_table(rows, corpus_root=folder)]),
         Section(
             "The widest tables",
-            ["A sentence.", scores, problem_table(pd.DataFrame([{"severity": "error", **problem}]))],
+            ["A sentence.", scores, names, problem_table(pd.DataFrame([{"severity": "error", **problem}]))],
         ),
         Section("One of them", [Fragment(word_player(samples, rows["words"][2], rate), "")]),
     ]
@@ -72,12 +73,20 @@ CUT_OFF = """() => [...document.querySelectorAll('main *, header *')].filter(e =
   return !hidden && box.width && (box.right > innerWidth + 1 || box.left < -1) }).map(e => e.outerHTML.slice(0, 80))"""
 
 
+# Words that are broken: a cell or heading of one word, not marked as wide, that is higher than a line.
+BROKEN = """() => [...document.querySelectorAll('.grid th, .grid td:not(.wide)')].filter(e => {
+  const range = document.createRange(); range.selectNodeContents(e);
+  return /^\\S+$/.test(e.textContent.trim()) && range.getBoundingClientRect().height > 35 }).map(e => e.textContent)"""
+
+
 @pytest.mark.parametrize(("width", "medium"), [(390, "screen"), (718, "print")])  # a telephone; A4 within its margins
 def test_nothing_is_cut_off_on_a_telephone_and_on_paper(browser, report, width, medium):
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.emulate_media(media=medium)
     page.goto(report.as_uri())
-    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(CUT_OFF) == page.evaluate(BROKEN) == []
+    size = page.evaluate("getComputedStyle(document.querySelector('.grid')).fontSize")
+    assert size == {"screen": "14px", "print": "11px"}[medium]
     labels = page.evaluate("[...document.querySelectorAll('td')].map(e => getComputedStyle(e, '::before').content)")
     assert ('"insertions"' in labels) == (medium == "screen")  # on a card each value has the name of its column
     page.close()

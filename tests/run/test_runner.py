@@ -173,13 +173,13 @@ def test_without_the_package_for_beam_search_it_is_said_at_the_start(project, mo
             0.125,
             0.5,
             4,
-            ["WER 25.0% (12.5% to 50.0%), CER 25.0% (12.5% to 50.0%) with 95 % intervals,", "on 4 test utt"],
+            ["WER 25.0 % (12.5 % to 50.0 %), CER 25.0 % (12.5 % to 50.0 %) with 95 % intervals,", "on 4 test utt"],
         ),
         (
             float("nan"),
             float("nan"),
             1,
-            ["WER 25.0%, CER 25.0% (too few for intervals),", "on 1 test utterance of mine"],
+            ["WER 25.0 %, CER 25.0 % (too few for intervals),", "on 1 test utterance of mine"],
         ),
     ],
 )

@@ -177,7 +177,7 @@ def test_samples_show_measures_and_a_spectrogram(predictions, corpus):
     controls["order"].value = "noisiest"
     assert shown(box) == ["4", "1", "3"]
     rows[0][0].click()
-    assert "5.0 dB" in panel.value and "1.50%" in panel.value and "data:image/png" in panel.value
+    assert "5.0 dB" in panel.value and "1.50 %" in panel.value and "data:image/png" in panel.value
 
 
 def test_samples_need_only_the_columns_of_a_transcript(predictions, corpus):

@@ -18,7 +18,7 @@ from asr_helpers.text.normaliser import Normaliser
 def test_the_drawing_has_the_numbers_of_the_checkpoint():
     model = tiny_model()
     model.wav2vec2.feature_extractor._freeze_parameters()
-    ax = architecture(model, FrameClock.of(model), Figure(figsize=(10, 2.5)).subplots())
+    ax = architecture(model, FrameClock.of(model), Figure(figsize=(6, 3.5)).subplots())
     said = " ".join(text.get_text() for text in ax.texts)
     config = model.config
     assert f"{config.num_hidden_layers} layers of {config.hidden_size}" in said

@@ -62,6 +62,16 @@ def test_every_helper_returns_its_axes_with_a_title_and_units(ax):
     assert all(axes is ax for axes in drawn.values())
 
 
+def test_a_title_that_is_wider_than_its_axes_goes_on_below():
+    fig, ax = plt.subplots(figsize=(4, 2), layout="constrained")
+    part = pd.DataFrame({"slice": ["a part with a long name"], "value": 0.2, "low": 0.1, "high": 0.3, "utterances": 5})
+    plots.slices(part, ax, title="Hardest: word heard in training: 10 times or more")
+    fig.draw_without_rendering()
+    title = ax._left_title.get_window_extent()
+    assert title.x1 <= fig.bbox.x1 and title.height > 20
+    plt.close(fig)
+
+
 def test_axes_say_their_units():
     tone = np.sin(np.arange(RATE) / 5).astype(np.float32)
     fig, (one, two) = plt.subplots(2)

@@ -16,6 +16,7 @@ from asr_helpers.show.aligned import aligned, letter_runs
 from asr_helpers.show.fragments import Fragment, direction, join, phrase
 from asr_helpers.show.markup import asset
 from asr_helpers.show.tables import prediction_table, problem_table, table, utterance_table, with_players
+from asr_helpers.wording import percent
 
 ATTACK = '<img src=x onerror="alert(1)"> & </td><script>alert(2)</script>'
 REFERENCE, HYPOTHESIS = "کتاب میز پر رکھی ہے", "قطاب میز رکھی ہے تھا"
@@ -184,9 +185,9 @@ def test_cells_are_written_as_a_person_would():
     frame = pd.DataFrame(
         {"n": [1234, 5], "x": [0.5, np.nan], "ok": [True, False], "rate": [0.25, 1.0], "who": ["z", None]}
     )
-    shown = table(frame, formats={"rate": "{:.0%}"})
+    shown = table(frame, formats={"rate": percent, "x": "{:.1f}"})
     cells = re.findall(r"<td.*?</td>", shown.html)
-    assert [Page(c).text for c in cells] == ["1,234", "0.50", "yes", "25%", "z", "5", "–", "no", "100%", "–"]
+    assert [Page(c).text for c in cells] == ["1,234", "0.5", "yes", "25.0 %", "z", "5", "–", "no", "100.0 %", "–"]
     assert shown.text.split()[:5] == list(frame.columns) and "1,234" in shown.text
 
 

@@ -30,7 +30,7 @@ def said(capsys, clock, *events, rank_zero=True, resumed=0):
 
 def test_a_line_an_evaluation_with_the_time_left(capsys, clock):
     lines = said(capsys, clock, (10, 20, {"loss": 3.0, "examples_per_second": 12.0}), (10, 20, EVALUATED))
-    evaluated = "step 20/100 · loss 3.000 · validation loss 1.500 · WER 0.500 · CER 0.125 · blank 75%"
+    evaluated = "step 20/100 · loss 3.000 · validation loss 1.500 · WER 0.500 · CER 0.125 · blank 75 %"
     assert lines == [f"{evaluated} · 12.0 examples/s · 40 s left"]
 
 

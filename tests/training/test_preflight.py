@@ -113,8 +113,8 @@ def wider() -> Wav2Vec2ForCTC:
     ("check", "verdict", "value", "change"),
     [
         ("total steps", "warning", "6 (2.0 epochs of 3)", {"config": {"epochs": 2}}),
-        ("warmup share", "warning", "30% (36 steps)", {"config": {"warmup": 0.3}}),
-        ("warmup share", "error", "93% (112 steps)", {"config": {"warmup": 0.93}}),
+        ("warmup share", "warning", "30 % (36 steps)", {"config": {"warmup": 0.3}}),
+        ("warmup share", "error", "93 % (112 steps)", {"config": {"warmup": 0.93}}),
         ("warmup share", "error", "after 60 steps with the encoder frozen", {"config": {"encoder_frozen": 0.5}}),
         ("learning rates", "warning", "head 0.1, encoder 0.0005", {"config": {"learning_rate": 0.1}}),
         ("effective batch", "warning", "3 micro-batches each", {"config": {"accumulation": 3}}),
@@ -127,14 +127,14 @@ def wider() -> Wav2Vec2ForCTC:
         ("blank id", "error", "model 7, tokenizer 0", {"model": with_config(pad_token_id=7)}),
         ("vocabulary size", "error", "highest label 8", {"rows": lambda: relabelled(4, [3, 8])}),
         ("vocabulary size", "error", "11 outputs, 8 tokens", {"model": wider}),
-        ("unknown letters", "warning", "0.51%", {"rows": lambda: relabelled(5, [1, 3])}),
+        ("unknown letters", "warning", "0.51 %", {"rows": lambda: relabelled(5, [1, 3])}),
         ("mask policy", "warning", "group norm", {"model": lambda: group_norm_model(exact=False)}),
         ("mask policy", "ok", "norm over real frames only", {"model": lambda: group_norm_model(exact=True)}),
         ("SpecAugment", "error", "masks of 60 frames", {"model": with_config(mask_time_length=60)}),
         ("SpecAugment", "warning", "masks of 9 frames", {"model": with_config(mask_time_length=9)}),
         ("SpecAugment", "ok", "shortest clip 11 frames", {}),
         ("SpecAugment", "warning", "shortest clip 7 frames", {"config": {"speed_change": 0.5}}),
-        ("augmentation", "ok", "each of room, noise, band, gain in 30%", {"config": {"augmentation": 0.3}}),
+        ("augmentation", "ok", "each of room, noise, band, gain in 30 %", {"config": {"augmentation": 0.3}}),
         ("augmentation", "ok", "speed 0.8 to 1.2", {"config": {"speed_change": 0.2}}),
         ("augmentation", "ok", "its frames (1 utterance)", {"config": {"speed_change": 0.2}, "rows": crowded}),
         ("loss reduction", "warning", "the model's own: sum", {"model": with_config(ctc_loss_reduction="sum")}),
@@ -152,7 +152,7 @@ def test_what_is_wrong_is_found(tmp_path: Path, check: str, verdict: str, value:
 
 def test_errors_stop_with_their_fix_and_warnings_do_not(tmp_path: Path) -> None:
     table = preflight(trainer_for(tmp_path, replace(CONFIG, epochs=2, warmup=0.93)), measure=False)
-    with pytest.raises(ValueError, match=r"not ready:\n- warmup share: 100% .*a warmup of about 0\.05$"):
+    with pytest.raises(ValueError, match=r"not ready:\n- warmup share: 100 % .*a warmup of about 0\.05$"):
         require_no_errors(table)
     require_no_errors(table[table["verdict"] != "error"])
     assert "warning: total steps: 6" in preflight_lines(table)

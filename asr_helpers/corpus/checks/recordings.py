@@ -10,7 +10,7 @@ import pandas as pd
 
 from asr_helpers.audio.measuring import CLIPPED
 from asr_helpers.audio.reading import CANCELLED, LOUD, SAMPLING_RATE
-from asr_helpers.wording import listed
+from asr_helpers.wording import listed, percent
 
 from ..problems import ERROR, WARNING, Problem
 
@@ -83,7 +83,7 @@ def _clipping(row: Any) -> Finding | None:
         return None
     beyond = f", up to {row.peak:.3g} × full scale" if row.peak > 1.2 else ""
     advice = "scale the recording to ±1" if beyond else "record with less gain; the distortion cannot be taken out"
-    return f"{100 * row.clipped:.2f} % of the samples at full scale{beyond}", advice
+    return f"{percent(row.clipped, 2)} of the samples at full scale{beyond}", advice
 
 
 def _too_short(row: Any, *, least: float) -> Finding | None:
