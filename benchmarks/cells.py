@@ -1,11 +1,11 @@
 """What notebooks cost, cell by cell: seconds that the processor worked, and the most memory so far.
 
     python benchmarks/cells.py --rows 10000 30000 100000                # 01 on made-up rows and clips of a second
-    python benchmarks/cells.py --corpus /data/speech --until 03         # 01 to 03 on recordings that are there
+    python benchmarks/cells.py --corpus /data/speech --until 03 --kill  # 01 to 03 on recordings that are there
 
-Each notebook's cells run in a process of their own, one after the other. Seconds are those of the processor, its threads
-and children included, so that other work on the machine counts little; on another machine only their growth with the
-rows means something.
+Each notebook's cells run in a process of their own, one after the other. Seconds are those of the processor, threads
+and children included, so that other work on the machine counts little; on another machine only their growth with
+the rows means something. With ``--kill`` notebook 03 then prepares all anew, is killed in the middle and goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import ast
 import contextlib
 import io
 import json
+import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +31,8 @@ import numpy as np
 from bench_tables import markdown
 from corpora import SEED
 
-from asr_helpers.run.fingerprints import code_cells
+from asr_helpers.run.fingerprints import code_cells, fingerprint
+from asr_helpers.run.parameters import typed
 from asr_helpers.run.places import NOTEBOOKS, repository
 
 RATE = 8_000  # Hz: files as short as clips come
@@ -43,14 +47,15 @@ def make_corpus(folder: Path, rows: int) -> Path:
     A fifth of the rows read a sentence that another row has.
     """
     rng = np.random.default_rng(SEED)
-    noise = rng.standard_normal(20_000_000).astype(np.float32)
+    noise = rng.standard_normal(5_000_000).astype(np.float32)
     letters, ends = rng.choice(list(LETTERS), 7 * WORDS), rng.integers(2, 7, WORDS)
     words = ["".join(letters[7 * i : 7 * i + end]) for i, end in enumerate(ends)]
     said, lines = [], ["file_name,text,speaker"]
     (folder / "clips").mkdir(parents=True)
     for number in range(rows):
         again = said and rng.random() < SPOKEN_TWICE
-        said.append(said[rng.integers(len(said))] if again else " ".join(words[i] for i in rng.integers(WORDS, size=rng.integers(2, 6))))
+        picked = rng.integers(WORDS, size=rng.integers(2, 6))
+        said.append(said[rng.integers(len(said))] if again else " ".join(words[i] for i in picked))
         length, begin = round(rng.uniform(0.8, 1.4) * RATE), rng.integers(len(noise) - 2 * RATE)
         level = 10 ** (rng.normal(0, 12, 25) / 20)  # dB about the mean, 25 stretches
         shape = np.interp(np.arange(length), np.linspace(0, length, 25), level / level.max())
@@ -96,24 +101,75 @@ def measure(number: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     Raises:
         RuntimeError: A cell failed; the text is what the process said last.
     """
-    command = [sys.executable, __file__, "--cells-of", number, "--parameters", json.dumps(parameters)]
-    done = subprocess.run(command, cwd=repository(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command_for(number, parameters), cwd=repository(), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"notebook {NOTEBOOKS[number]}: {done.stderr[-1000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def table(runs: dict[str, list[list[dict[str, Any]]]]) -> str:
-    """Seconds of each cell that takes some, beside each other for every corpus; the sum and the peak of memory below."""
+def command_for(number: str, parameters: dict[str, Any]) -> list[str]:
+    """The command that runs a notebook's cells and prints what they cost."""
+    return [sys.executable, __file__, "--cells-of", number, "--parameters", json.dumps(parameters)]
+
+
+# ---- preparing that is killed ----------------------------------------------------------------------------------------
+
+
+def kill_and_go_on(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Prepare a dataset that is there anew, kill that in the middle (SIGKILL), run it again, and compare.
+
+    Returns:
+        ``shards`` and how many of them were ``kept`` when it was killed, ``written_again`` of those, ``other`` than
+        what was there before, ``leftovers`` beside it; the most memory at the kill, ``killed_peak_bytes``; ``cpu_s`` of
+        going on.
+    """
+    folder = Path(parameters["run_folder"]) / "dataset"
+    before = shards_of(folder)
+    shutil.rmtree(folder)
+    with subprocess.Popen(command_for("03", parameters), cwd=repository(), stdout=-3, stderr=-3) as process:
+        while len(kept := shards_of(folder)) < len(before) / 2 and process.poll() is None:
+            time.sleep(0.2)
+        peak = peak_of(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+    began = worked()
+    measure("03", parameters)
+    after = shards_of(folder)
+    return {
+        "shards": len(before),
+        "kept": len(kept),
+        "written_again": sum(after[name] != kept[name] for name in kept),
+        "other": sum(after.get(name, (0, ""))[1] != digest for name, (_, digest) in before.items()),
+        "leftovers": len(list(folder.glob("*/.*"))),
+        "killed_peak_bytes": peak,
+        "cpu_s": worked() - began,
+    }
+
+
+def shards_of(folder: Path) -> dict[str, tuple[int, str]]:
+    """The finished shards of a dataset: when each was written, and the digest of its content."""
+    reports = (report for report in folder.glob("*/[0-9]*.json"))
+    found = {str(r.relative_to(folder)): r.with_suffix(".arrow") for r in reports}
+    return {name: (file.stat().st_mtime_ns, fingerprint(file)) for name, file in found.items()}
+
+
+def peak_of(process: int) -> int:
+    """The most memory that another process held so far, bytes; Linux says it."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def table(runs: dict[str, list[dict[str, Any]]]) -> str:
+    """Seconds of each cell that takes some, the corpora beside each other; the sum, and the most memory."""
     rows = []
-    for cells in zip(*(sum(books, []) for books in runs.values()), strict=True):
+    for cells in zip(*runs.values(), strict=True):
         if max(cell["cpu_s"] for cell in cells) >= LEAST:
             spent = {name: f"{cell['cpu_s']:.1f} s" for name, cell in zip(runs, cells, strict=True)}
             rows.append({"cell": f"`{cells[0]['cell'][:70]}`", **spent})
-    flat = {name: sum(books, []) for name, books in runs.items()}
-    rows.append({"cell": "all cells"} | {n: f"{sum(c['cpu_s'] for c in cells):.0f} s" for n, cells in flat.items()})
-    peaks = {name: f"{max(c['peak_bytes'] for c in cells) / 1e9:.2f} GB" for name, cells in flat.items()}
-    return markdown([*rows, {"cell": "most memory"} | peaks])
+    sums = {name: f"{sum(cell['cpu_s'] for cell in cells):.0f} s" for name, cells in runs.items()}
+    peaks = {name: f"{max(cell['peak_bytes'] for cell in cells) / 1e9:.2f} GB" for name, cells in runs.items()}
+    return markdown([*rows, {"cell": "all cells"} | sums, {"cell": "most memory"} | peaks])
 
 
 def main() -> None:
@@ -121,7 +177,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 30_000, 100_000], help="of made-up corpora")
     parser.add_argument("--corpus", type=Path, help="a corpus that is there, instead of made-up ones")
     parser.add_argument("--until", default="01", choices=list(NOTEBOOKS)[:3])
-    parser.add_argument("--checkpoint", default="models/starter")
+    parser.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
+    parser.add_argument("--kill", action="store_true", help="with --until 03: prepare again, killed in the middle")
     parser.add_argument("--work", type=Path, help="keep the runs, and made-up corpora, in this folder")
     for hidden in ("--cells-of", "--parameters"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -140,10 +197,12 @@ def main() -> None:
             if not corpus.exists():
                 make_corpus(corpus, size)
             given = {"run_folder": str(work / f"run-{corpus.name}"), "corpus": str(corpus.resolve())}
-            given |= {"on_error": "drop", "checkpoint": options.checkpoint}
+            given |= {"on_error": "drop", **typed(dict(word.split("=", 1) for word in options.p))}
             books = [number for number in NOTEBOOKS if number <= options.until]
-            runs[name] = [measure(number, given) for number in books]
+            runs[name] = [cell for number in books for cell in measure(number, given)]
             print(table(runs), flush=True)
+            if options.kill:
+                print(json.dumps(kill_and_go_on(given)), flush=True)
 
 
 if __name__ == "__main__":
