@@ -91,7 +91,7 @@ def run_cells(number: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         line = next((line for line in source.splitlines() if line and not line.startswith(("#", "import", "from"))), "")
         spent = {"cpu_s": worked() - before, "wall_s": time.perf_counter() - began, "peak_bytes": peak}
-        found.append({"cell": line.strip(), **spent})
+        found.append({"notebook": number, "cell": line.strip(), **spent})
     return found
 
 
@@ -161,15 +161,19 @@ def peak_of(process: int) -> int:
 
 
 def table(runs: dict[str, list[dict[str, Any]]]) -> str:
-    """Seconds of each cell that takes some, the corpora beside each other; the sum, and the most memory."""
+    """Seconds of each cell that takes some, the corpora beside each other; a notebook's sum, and its most memory."""
     rows = []
     for cells in zip(*runs.values(), strict=True):
         if max(cell["cpu_s"] for cell in cells) >= LEAST:
             spent = {name: f"{cell['cpu_s']:.1f} s" for name, cell in zip(runs, cells, strict=True)}
             rows.append({"cell": f"`{cells[0]['cell'][:70]}`", **spent})
-    sums = {name: f"{sum(cell['cpu_s'] for cell in cells):.0f} s" for name, cells in runs.items()}
-    peaks = {name: f"{max(cell['peak_bytes'] for cell in cells) / 1e9:.2f} GB" for name, cells in runs.items()}
-    return markdown([*rows, {"cell": "all cells"} | sums, {"cell": "most memory"} | peaks])
+    for number in dict.fromkeys(cell["notebook"] for cell in next(iter(runs.values()))):
+        row = {"cell": f"all of {NOTEBOOKS[number]}; its most memory"}
+        for name, cells in runs.items():
+            own = [cell for cell in cells if cell["notebook"] == number]
+            row[name] = f"{sum(c['cpu_s'] for c in own):.0f} s; {max(c['peak_bytes'] for c in own) / 1e9:.2f} GB"
+        rows.append(row)
+    return markdown(rows)
 
 
 def main() -> None:

@@ -170,7 +170,8 @@ def test_a_notebooks_cells_are_measured(tmp_path, monkeypatch):
     assert second["cell"] == "held = bytearray(many * 10**8)" and second["peak_bytes"] >= first["peak_bytes"] > 0
     second |= {"cpu_s": 1.26, "peak_bytes": 2e9}
     lines = cells.table({"40 rows": [first, second]}).splitlines()[2:]
-    assert lines == ["| `held = bytearray(many * 10**8)` | 1.3 s |", "| all cells | 1 s |", "| most memory | 2.00 GB |"]
+    told = "| all of 01_data_inspection; its most memory | 1 s; 2.00 GB |"
+    assert lines == ["| `held = bytearray(many * 10**8)` | 1.3 s |", told]
 
 
 def test_frozen_layers_are_compared_with_the_whole_model(tmp_path, monkeypatch, capsys):
