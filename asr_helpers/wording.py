@@ -59,14 +59,20 @@ def quoted(text: str, length: int = 40) -> str:
     return f"«{text}»" if len(text) <= length else f"«{text[:length]}…»"
 
 
-def listed(items: Iterable[object], most: int = 5) -> str:
+def listed(items: Iterable[object], most: int = 5, *, of: int = 0) -> str:
     """Name the first few and count the rest: a message that lists a corpus is not read.
+
+    Args:
+        items: All of them, or the first.
+        most: So many are named.
+        of: How many there are, where only the first are given.
 
     >>> listed("abc"), listed(range(8), most=3), listed([])
     ('a, b, c', '0, 1, 2 and 5 more', 'none')
     """
     items = list(items)
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    count = max(of, len(items))
+    rest = f" and {count - most} more" if count > most else ""
     return ", ".join(map(str, items[:most])) + rest or "none"
 
 

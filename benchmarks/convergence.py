@@ -1,18 +1,19 @@
-"""Does it learn: the original recipe and this project's from the same starter, data, seed and number of examples seen.
+"""Does it learn: two plain Trainers and this project's from the same starter, data, seed and number of examples seen.
 
-    python benchmarks/convergence.py                 # 30 epochs of the sample corpus each, as the original trained
-    python benchmarks/convergence.py --epochs 12     # as the sample run
+    python benchmarks/convergence.py                       # 30 epochs of the sample corpus each, as the original
+    python benchmarks/convergence.py --epochs 12           # as the sample run
+    python benchmarks/convergence.py --only "transformers' example"    # joins what was measured before
 
-Both are read with the same yardstick at the same numbers of examples: greedy WER and CER on the validation split, in
-exact batches. The clock counts the training alone, neither the yardstick nor the loading. One process, one after the
-other; one picture and one table.
+All are read with the same yardstick at the same numbers of examples: greedy WER and CER on the validation split, in
+exact batches. The clock counts the training alone, neither the yardstick nor the loading; on a CPU the seconds that the
+process computed. One process, one after the other; one picture and one table.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,9 +40,12 @@ from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.run.folder import Run
 from asr_helpers.show.figures import COLOURS, finish
 from asr_helpers.training.config import TrainingConfig, TrainingSetup
+from asr_helpers.training.device import has_fast_bf16
 from asr_helpers.wording import percent
 
 READINGS = 20
+LEARNT = 0.3  # WER; how long it takes to get there is told
+RECIPES = {"original": original.STUDENT, "transformers' example": original.EXAMPLE, "project": None}
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,21 @@ class Yardstick(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.due = {round(share * state.max_steps / READINGS) for share in range(1, READINGS + 1)}
-        self.began = time.perf_counter()
+        self.clock = measuring.clock_of(args.device)
+        self.began = self.clock()
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         if state.global_step not in self.due:
             return
         measuring.wait(args.device)
-        stopped = time.perf_counter()
+        stopped = self.clock()
         epochs, rest = divmod(state.global_step, self.steps)
         rate = kwargs["optimizer"].param_groups[0]["lr"]
         rates = self.read(model)
         examples = epochs * self.utterances + rest * self.batch
         self.readings.append(Reading(examples, stopped - self.began - self.paused, rate, *rates))
         print(f"{examples} examples, {self.readings[-1].seconds:.0f} s: WER {rates[0]:.3f}", flush=True)
-        self.paused += time.perf_counter() - stopped
+        self.paused += self.clock() - stopped
 
 
 def yardstick(rows: Any, processor: Any) -> Callable[[Any], tuple[float, float, float]]:
@@ -110,19 +115,15 @@ def yardstick(rows: Any, processor: Any) -> Callable[[Any], tuple[float, float, 
     return read
 
 
-def original_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float) -> list[Reading]:
-    """Train with the original recipe: lists of floats, 16 a batch, 1e-4, a warmup of 1,000 steps."""
+def plain_run(corpus: Corpus, dataset: Any, folder: Path, epochs: float, recipe: original.Recipe) -> list[Reading]:
+    """Train with a plain Trainer, on lists of floats."""
     rows = original.rows_of(dataset["train"], corpus.processor)
     torch.manual_seed(TrainingSetup().head_seed)
     model = make_exact(original.load_model(corpus.checkpoint, corpus.processor))
-    watch = Yardstick(
-        yardstick(dataset["validation"], corpus.processor), utterances=len(rows), batch=original.BATCH_SIZE
-    )
-    processor = original.processor_for(model, corpus.processor)
-    trainer = original.trainer(
-        model, rows, processor=processor, folder=folder / "original", seed=SEED, epochs=epochs, callbacks=[watch]
-    )
-    trainer.train()
+    watch = Yardstick(yardstick(dataset["validation"], corpus.processor), utterances=len(rows), batch=recipe.batch)
+    settings = {"processor": original.processor_for(model, corpus.processor), "folder": folder / "plain"}
+    settings |= {"bf16": recipe.bf16 and has_fast_bf16(model.device), "callbacks": [watch]}
+    original.trainer(model, rows, recipe=recipe, seed=SEED, epochs=epochs, **settings).train()
     return watch.readings
 
 
@@ -159,8 +160,23 @@ def _curves(ax: Axes, runs: dict[str, list[Reading]], place: Callable[[Reading],
     ax.set_ylim(0, 1.35)
 
 
+def learnt(runs: dict[str, list[Reading]]) -> str:
+    """Say after how many examples, and how much training, each run had a WER of ``LEARNT``."""
+    first = {name: next((r for r in readings if r.wer <= LEARNT), None) for name, readings in runs.items()}
+    longest = max(readings[-1].seconds for readings in runs.values())
+    rows = [
+        {
+            "recipe": name,
+            "examples": f"{r.examples:,}" if r else "never",
+            "time": f"{r.seconds / longest:.2f}" if r else "",
+        }
+        for name, r in first.items()
+    ]
+    return f"WER {LEARNT:g} or less:\n\n{markdown(rows)}"
+
+
 def table(runs: dict[str, list[Reading]]) -> str:
-    """Set the readings of both runs side by side, one row a number of examples."""
+    """Set the readings of the runs side by side, one row a number of examples."""
     longest = max(readings[-1].seconds for readings in runs.values())
     rows = []
     for pair in zip(*runs.values(), strict=False):
@@ -179,25 +195,31 @@ def table(runs: dict[str, list[Reading]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=float, default=float(original.EPOCHS), help="of both; the original's are 30")
+    parser.add_argument("--epochs", type=float, default=float(original.EPOCHS), help="of all; the original's are 30")
+    parser.add_argument("--only", nargs="+", choices=RECIPES, help="these; the others as they were measured before")
     parser.add_argument("--out", type=Path, help="without ending (default: benchmarks/results/convergence-KIND)")
     options = parser.parse_args()
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    results = {"epochs": options.epochs, **measuring.machine(device)}  # of the code that runs now
+    results = {"epochs": options.epochs, "clock": measuring.clock_of(device).__name__}
+    results |= measuring.machine(device)  # of the code that runs now
     corpus = sample_corpus()
+    out = options.out or Path(__file__).parent / "results" / f"convergence-{device.type}"
+    before = json.loads(out.with_suffix(".json").read_text()) if options.only else {**results, "readings": {}}
+    if any(before.get(key) != results[key] for key in ("epochs", "clock")):
+        parser.error(f"{out.with_suffix('.json')} holds another number of epochs, or other seconds; run all anew")
+    runs = {name: [Reading(**reading) for reading in readings] for name, readings in before["readings"].items()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         run = corpus.run(folder / "run")
         dataset = load_prepared(run.need("dataset"))
-        runs = {
-            "original": original_run(corpus, dataset, folder, options.epochs),
-            "project": project_run(corpus, run, dataset, options.epochs),
-        }
+        for name in options.only or RECIPES:
+            recipe, epochs = RECIPES[name], options.epochs
+            plain = recipe and plain_run(corpus, dataset, folder, epochs, recipe)
+            runs[name] = plain or project_run(corpus, run, dataset, epochs)
         hours = sum(dataset["train"]["seconds"]) / 3600
-    print(table(runs))
-    out = options.out or Path(__file__).parent / "results" / f"convergence-{device.type}"
+    print(table(runs), learnt(runs), sep="\n\n")
     picture(runs, out.with_suffix(".png"), hours=hours, seconds=device.type == "cuda")
     results["readings"] = {name: [asdict(reading) for reading in readings] for name, readings in runs.items()}
     measuring.write_results(out.with_suffix(".json"), results)

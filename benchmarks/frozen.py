@@ -17,7 +17,6 @@ import gc
 import json
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import datasets
 import torch
 from bench_tables import markdown
 from corpora import SEED, SIZES, Corpus, noise_corpus
-from measuring import machine, median, wait, write_results
+from measuring import clock_of, machine, median, wait, write_results
 from transformers.utils import logging
 
 from asr_helpers.dataset.stored import FORMATS, StoredFrames, bytes_a_frame
@@ -84,11 +83,6 @@ def steps(trainer: CTCTrainer, pieces: Pieces) -> None:
         torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), trainer.config.max_grad_norm)
         trainer.optimizer.step()
         trainer.model.zero_grad()
-
-
-def clock_of(device: torch.device) -> Any:
-    """Seconds on a GPU's machine; on a CPU those that this process computed."""
-    return time.perf_counter if device.type == "cuda" else time.process_time
 
 
 def compare(run: Run, corpus: Corpus, *, layers: int, rounds: int, precision: str) -> list[dict[str, Any]]:

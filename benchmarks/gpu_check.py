@@ -28,7 +28,7 @@ import measuring
 import numpy as np
 import torch
 from bench_tables import markdown
-from corpora import SEED, checkpoint_of, lengths_of
+from corpora import SEED, checkpoint_of, lengths_of, noise_corpus
 
 from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.dataset.collator import Collator
@@ -37,14 +37,17 @@ from asr_helpers.model.loading import load_for_ctc
 from asr_helpers.model.processor import load_processor
 from asr_helpers.run.folder import open_run
 from asr_helpers.run.places import NOTEBOOKS, repository
+from asr_helpers.sample import make_sample
 from asr_helpers.training.device import has_fast_bf16
 
 LIMIT = 40  # minutes, of all steps together
 LAST = 12  # lines of a step that failed, kept beside its status
 ROUNDS = 20  # passes that are timed
+SAMPLE = "data/sample/recordings"
+SHORT = {"max_steps": 2, "evaluations": 1, "warmup": 0.0, "compare_utterances": 2, "search_trials": 2}
 REHEARSAL = 8.0  # times the minutes: what is rehearsed is no speed
 
-RUN, LONG, TWO = (f"gpu-check-{name}" for name in ("notebooks", "long", "two"))
+RUN, LONG, TINY = (f"gpu-check-{name}" for name in ("notebooks", "starter", "tiny"))
 
 Figures = dict[str, float | str | None]
 
@@ -82,36 +85,41 @@ def steps(folder: Path, *, tiny: bool) -> list[Step]:
         folder: For what the steps leave.
         tiny: In sizes for a rehearsal on a CPU.
     """
-    sizes = {"tiny": 9.0} if tiny else {"base": 8.0, "xls-r-300m": 9.0}
-    tests = "tests/training/test_cuda_paths.py" if tiny else "tests"
-    size = "tiny" if tiny else "base"
-    short = {"epochs": 1, "max_steps": 2, "evaluations": 1} if tiny else {}
-    sample = {"corpus": "data/sample/recordings", "checkpoint": str(folder / "checkpoint")}
-    spoken = [["-m", "asr_helpers", "sample"]]
-    starter = {"max_steps": 2, "evaluations": 1} if tiny else {"epochs": 120, "evaluations": 20}
-    two = short or {"epochs": 4, "evaluations": 1}
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "-m", "asr_helpers", "train"]
+    made, launcher = folder / "made", ["-m", "torch.distributed.run", "--nproc_per_node=2"]
+    random = {"checkpoint": str(made / "checkpoint")}
+    long, two = {"epochs": 120, "evaluations": 20}, {"epochs": 4, "evaluations": 1}
+    sizes, tests, size, book, starter = {"base": 8.0, "xls-r-300m": 9.0}, "tests", "base", RUN, LONG
+    if tiny:  # one corpus, one checkpoint, one run folder: what is prepared once serves all
+        random = long = two = random | {"corpus": str(made)} | SHORT
+        sizes, tests, size, book, starter = {"tiny": 9.0}, "tests/training/test_cuda_paths.py", "tiny", TINY, TINY
     return [
         Step("tests", [["-m", "pytest", "-q", "-m", "gpu", tests]], 4, _tests),
         *(_throughput(name, minutes, folder) for name, minutes in sizes.items()),
         Step(
             "notebooks, prus.yaml with random weights",
-            [*spoken, [__file__, "--checkpoint", size, "--folder", str(folder)], _run("prus", RUN, sample | short)],
+            [
+                [__file__, "--make", size, "--folder", str(made)],
+                [*_command("run", "prus", book, {"corpus": SAMPLE} | random), "--from", "01"],
+            ],
             8,
-            lambda said: _notebooks(RUN),
+            lambda said: _notebooks(book),
         ),
-        Step("starter, trained longer", [*spoken, _run("sample", LONG, starter)], 5, lambda said: _notebooks(LONG)),
+        Step(
+            "starter, trained longer",
+            [
+                [*_command("run", "sample", starter, long), "--until", "03"],
+                _command("train", "sample", starter, long | {"resume": False}),
+            ],
+            5,
+            lambda said: _training(starter),
+        ),
         Step(
             "two processes on one GPU",
-            [
-                *spoken,
-                [*_run("sample", TWO, two), "--until", "03"],
-                [*launcher, "params/sample.yaml", "--run-folder", f"runs/{TWO}", *_given(two)],
-            ],
+            [[*launcher, *_command("train", "sample", starter, two | {"resume": False})]],
             3,
-            lambda said: _notebooks(TWO),
+            lambda said: _training(starter),
         ),
-        Step("attention and torch.compile", [[__file__, "--kernels", size]], 3, lambda said: _last_json(said)),
+        Step("attention and torch.compile", [[__file__, "--kernels", size]], 3, _last_json),
     ]
 
 
@@ -121,12 +129,20 @@ def _throughput(size: str, minutes: float, folder: Path) -> Step:
     return Step(f"throughput, {size}", [command], minutes, lambda said: _ladder(out))
 
 
-def _run(recipe: str, name: str, given: dict[str, Any]) -> list[str]:
-    return ["-m", "asr_helpers", "run", f"params/{recipe}.yaml", "--name", name, "--from", "01", *_given(given)]
+def _command(verb: str, recipe: str, name: str, given: dict[str, Any]) -> list[str]:
+    parameters = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
+    return ["-m", "asr_helpers", verb, f"params/{recipe}.yaml", "--name", name, *parameters]
 
 
-def _given(parameters: dict[str, Any]) -> list[str]:
-    return [word for name, value in parameters.items() for word in ("-p", f"{name}={value}")]
+def make(size: str, folder: Path) -> None:
+    """Make what the steps start from: a checkpoint of random weights, and the corpus, whose tiny one is noise."""
+    folder.mkdir(parents=True)
+    if size != "tiny":
+        make_sample(repository() / "data" / "sample" / "transcripts.txt", repository() / SAMPLE)
+        checkpoint_of(size, folder)
+        return
+    rows = noise_corpus(size, folder).utterances.rename(columns={"audio": "file_name"})
+    rows[["file_name", "text"]].to_csv(folder / "metadata.csv", index=False)
 
 
 # ---- what the steps found --------------------------------------------------------------------------------------------
@@ -152,10 +168,16 @@ def _ladder(out: Path) -> Figures:
 def _notebooks(name: str) -> Figures:
     """Seconds of each notebook that ran, and where the training came to."""
     run = open_run(f"runs/{name}", new=False)
-    found: Figures = {f"{NOTEBOOKS[n]}, seconds": entry["seconds"] for n, entry in run.manifest.items()}
-    result = run.path("checkpoints") / "result.json"
-    numbers = json.loads(result.read_text(encoding="utf-8"))
-    return found | {f"training: {number}": numbers[number] for number in ("steps", "best_wer", "best_cer")}
+    spent: Figures = {f"{NOTEBOOKS[n]}, seconds": entry["seconds"] for n, entry in run.manifest.items()}
+    return spent | _training(name)
+
+
+def _training(name: str) -> Figures:
+    """Where a run's training came to, and the seconds that it took with all around it."""
+    run = open_run(f"runs/{name}", new=False)
+    numbers = json.loads((run.path("checkpoints") / "result.json").read_text(encoding="utf-8"))
+    found: Figures = {f"training: {number}": numbers[number] for number in ("steps", "best_wer", "best_cer")}
+    return {"training: seconds": run.manifest["04"]["seconds"], **found}
 
 
 def _last_json(said: str) -> Figures:
@@ -292,14 +314,14 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="rehearse: tiny sizes, on a CPU too")
     parser.add_argument("--only", help="steps whose name has this in it")
     parser.add_argument("--out", type=Path, default=repository() / "benchmarks" / "results" / "gpu-check.json")
-    for hidden in ("--kernels", "--checkpoint", "--folder"):
+    for hidden in ("--kernels", "--make", "--folder"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.kernels:
         print(json.dumps(kernels(options.kernels)))
         return 0
-    if options.checkpoint:
-        checkpoint_of(options.checkpoint, Path(options.folder))
+    if options.make:
+        make(options.make, Path(options.folder))
         return 0
     if not (options.tiny or torch.cuda.is_available()):
         print("there is no CUDA device here; --tiny rehearses on a CPU", file=sys.stderr)

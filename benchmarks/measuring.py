@@ -22,6 +22,7 @@ from asr_helpers.run.provenance import versions
 
 __all__ = [
     "StepClock",
+    "clock_of",
     "flops_per_second",
     "machine",
     "matrix_rate",
@@ -36,21 +37,30 @@ __all__ = [
 class StepClock(TrainerCallback):
     """Time an epoch from the moment its first batch is fetched to the end of its last step.
 
+    Args:
+        clock: Seconds; by default those on the wall.
+
     Attributes:
         seconds: From the start of the (last) epoch to the end of its last step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
         self.began = self.seconds = 0.0
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         wait(args.device)
-        self.began = time.perf_counter()
+        self.began = self.clock()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step == state.max_steps:
             wait(args.device)
-            self.seconds = time.perf_counter() - self.began
+            self.seconds = self.clock() - self.began
+
+
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Seconds on a GPU's machine; on a CPU those that this process computed, so that other work counts little."""
+    return time.perf_counter if device.type == "cuda" else time.process_time
 
 
 def wait(device: torch.device) -> None:

@@ -1,10 +1,13 @@
 """The original notebook's recipe, brought to the installed transformers and nothing more: the benchmarks' other side.
 
+Beside it the numbers of transformers' own CTC example, which a user would start from today: a plain Trainer too.
+
 The calls that no longer exist are replaced by those that took their place; what it did and with which numbers is
 kept: recordings read with scipy, first channel; ``map(prepare_dataset)`` to lists of floats; padding by a processor's
 ``pad``; batches of 16 by length group; gradient checkpointing; fp16 where there is CUDA; a warmup of 1,000 steps;
-evaluation one clip at a time. Source: a student's notebook on PRUS, after Hugging Face's tutorial on TIMIT (2021). The
-functions have options so that ``throughput.py`` can put one change after the other between it and this project.
+evaluation one clip at a time. Sources: a student's notebook on PRUS, after Hugging Face's tutorial on TIMIT (2021); the
+command for one GPU in examples/pytorch/speech-recognition of huggingface/transformers (2025). The functions have
+options so that ``throughput.py`` can put one change after the other between it and this project.
 """
 
 from __future__ import annotations
@@ -30,9 +33,10 @@ from asr_helpers.dataset.reading import Utterances
 __all__ = [
     "BATCH_SIZE",
     "EPOCHS",
-    "LEARNING_RATE",
-    "WARMUP_STEPS",
+    "EXAMPLE",
+    "STUDENT",
     "PaddingCollator",
+    "Recipe",
     "evaluate",
     "load_model",
     "prepare",
@@ -43,9 +47,36 @@ __all__ = [
 
 EPOCHS = 30
 BATCH_SIZE = 16
-LEARNING_RATE = 1e-4
-WARMUP_STEPS = 1000
-WEIGHT_DECAY = 0.005
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of a training with a plain Trainer; batches of 16 by length, checkpointing, a linear decay in both.
+
+    Attributes:
+        learning_rate: After the warmup.
+        warmup: Steps.
+        accumulation: Batches a step.
+        weight_decay: Of AdamW.
+        integers: The feature extractor is given 16-bit integers, and answers with floats of 8 bytes, not 4.
+        bf16: Where there is such a device: bf16, not fp16 (CUDA) or fp32.
+    """
+
+    learning_rate: float
+    warmup: int
+    accumulation: int
+    weight_decay: float
+    integers: bool
+    bf16: bool
+
+    @property
+    def batch(self) -> int:
+        """Utterances of a step."""
+        return BATCH_SIZE * self.accumulation
+
+
+STUDENT = Recipe(1e-4, warmup=1000, accumulation=1, weight_decay=0.005, integers=True, bf16=False)
+EXAMPLE = Recipe(3e-4, warmup=500, accumulation=2, weight_decay=0.0, integers=False, bf16=True)
 
 
 def processor_for(model: Wav2Vec2ForCTC, processor: Any) -> Any:
@@ -55,7 +86,9 @@ def processor_for(model: Wav2Vec2ForCTC, processor: Any) -> Any:
     return type(processor)(feature_extractor=extractor, tokenizer=processor.tokenizer)
 
 
-def prepare(utterances: pd.DataFrame, *, root: Path, processor: Any, cache: Path) -> datasets.Dataset:
+def prepare(
+    utterances: pd.DataFrame, *, root: Path, processor: Any, cache: Path, recipe: Recipe = STUDENT
+) -> datasets.Dataset:
     """Read all recordings into memory and map them to the model's input, as lists of floats in a cache file.
 
     Args:
@@ -63,6 +96,7 @@ def prepare(utterances: pd.DataFrame, *, root: Path, processor: Any, cache: Path
         root: The corpus folder.
         processor: ``Wav2Vec2Processor``.
         cache: Folder for the cache file.
+        recipe: Whose.
 
     Returns:
         Rows with ``input_values`` (floats), ``input_length`` (samples), ``labels`` and ``text``.
@@ -72,7 +106,8 @@ def prepare(utterances: pd.DataFrame, *, root: Path, processor: Any, cache: Path
 
     def prepare_dataset(batch: dict[str, Any]) -> dict[str, Any]:
         clip = batch["audio"]
-        batch["input_values"] = processor(clip["array"], sampling_rate=clip["sampling_rate"]).input_values[0]
+        heard = clip["array"] if recipe.integers else np.array(clip["array"], np.float32) / 32768
+        batch["input_values"] = processor(heard, sampling_rate=clip["sampling_rate"]).input_values[0]
         batch["input_length"] = len(batch["input_values"])
         batch["labels"] = processor(text=batch["text"]).input_ids
         return batch
@@ -148,6 +183,7 @@ def trainer(
     processor: Any,
     folder: Path,
     seed: int,
+    recipe: Recipe = STUDENT,
     epochs: float = EPOCHS,
     max_steps: int = -1,
     checkpointing: bool = True,
@@ -156,7 +192,7 @@ def trainer(
     length_column: str = "input_length",
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Trainer:
-    """Build the Trainer with the original's hyperparameters; what is timed neither evaluates nor saves.
+    """Build the Trainer with a recipe's hyperparameters; what is timed neither evaluates nor saves.
 
     Args:
         model: From ``load_model``.
@@ -164,6 +200,7 @@ def trainer(
         processor: ``Wav2Vec2Processor``.
         folder: Folder of the Trainer.
         seed: The original set none; given, so that the benchmark repeats.
+        recipe: Whose.
         epochs: Passes over ``rows``.
         max_steps: Steps instead of epochs, where above 0.
         checkpointing: Gradient checkpointing, as the original had it.
@@ -178,15 +215,16 @@ def trainer(
         train_sampling_strategy="group_by_length",
         length_column_name=length_column,
         per_device_train_batch_size=BATCH_SIZE,
+        gradient_accumulation_steps=recipe.accumulation,
         num_train_epochs=epochs,
         max_steps=max_steps,
         fp16=cuda and not bf16,
         bf16=bf16,
         use_cpu=not cuda,
         gradient_checkpointing=checkpointing or None,
-        learning_rate=LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY,
-        warmup_steps=WARMUP_STEPS,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        warmup_steps=recipe.warmup,
         logging_steps=500,
         save_strategy="no",
         seed=seed,

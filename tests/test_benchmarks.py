@@ -5,21 +5,23 @@ import sys
 from itertools import pairwise
 
 import bench_tables
+import cells
 import convergence
 import corpora
 import frozen
-import gpu_check
 import ladder
 import measuring
 import numpy as np
 import original_recipe as original
 import pandas as pd
 import pytest
+import side_by_side
 import soundfile
 import throughput
 import torch
 from tiny import VOCAB, tiny_model, tiny_processor
 
+from asr_helpers.corpus import read_corpus
 from asr_helpers.dataset.collator import Collator
 
 
@@ -108,30 +110,6 @@ def test_a_table_is_markdown():
 
 
 @pytest.mark.slow
-def test_throughput_measures_all_three_parts(tmp_path, monkeypatch, capsys):
-    out = tmp_path / "throughput.json"
-    monkeypatch.setattr(throughput, "TRAINED_EPOCHS", 1)
-    monkeypatch.setattr(sys, "argv", ["throughput.py", "--size", "tiny", "--rounds", "1", "--out", str(out)])
-    throughput.main()
-    results = json.loads(out.read_text())
-    preparing, training, evaluation = (results[part] for part in ("preprocessing", "training", "evaluation"))
-    assert preparing["original"]["speedup"] == preparing["original"]["bytes_ratio"] == 1
-    assert 0 < preparing["project"]["bytes_ratio"] < 0.3
-    assert training[0]["variant"] == "original" and training[0]["speedup"] == 1
-    assert training[-1]["variant"] == "this project's trainer"
-    for before, row in zip([training[0], *training], training, strict=False):
-        assert row["speedup"] == pytest.approx(training[0]["seconds"][0] / row["seconds"][0])
-        assert row["brought"] == pytest.approx(before["seconds"][0] / row["seconds"][0])
-        assert 0 <= row["padding_share"] < 0.5 and 0 < row["matrix_rate_share"] < 1
-    assert evaluation[1]["way"] == "batches, fp32"
-    assert evaluation[1]["hypotheses_that_differ"] <= 1  # two letters as likely as each other may fall either way
-    assert evaluation[1]["wer"] == pytest.approx(evaluation[0]["wer"], abs=0.1)
-    said = capsys.readouterr().out
-    assert all(f"| {part} |" in said for part in ("preprocessing", "training", "evaluation"))
-    assert all(value >= 0 for value in gpu_check._ladder(out).values())
-
-
-@pytest.mark.slow
 def test_peak_memory_is_that_of_the_training(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["throughput.py", "--size", "tiny", "--peak-of", "this project's trainer"])
     throughput.main()
@@ -144,13 +122,56 @@ def test_convergence_reads_both_at_the_same_numbers_of_examples(tmp_path, monkey
     monkeypatch.setattr(sys, "argv", ["convergence.py", "--epochs", "2", "--out", str(tmp_path / "convergence")])
     convergence.main()
     readings = json.loads((tmp_path / "convergence.json").read_text())["readings"]
-    seen = [[reading["examples"] for reading in readings[name]] for name in ("original", "project")]
-    assert seen == [[16, 32, 36, 52, 68, 72], [8, 16, 24, 32, 36, 44, 52, 60, 68, 72]]  # fewer steps than readings
+    seen = [[reading["examples"] for reading in readings[name]] for name in convergence.RECIPES]
+    assert seen[1:] == [[32, 36, 68, 72], [8, 16, 24, 32, 36, 44, 52, 60, 68, 72]]  # fewer steps than readings
+    assert seen[0] == [16, 32, 36, 52, 68, 72]
     for run in readings.values():
         assert all(a["seconds"] < b["seconds"] for a, b in pairwise(run))
         assert all(r["wer"] >= 0 and 0 <= r["blank_share"] <= 1 for r in run)
     assert readings["original"][0]["learning_rate"] < 1e-6  # in the long warmup
     assert (tmp_path / "convergence.png").stat().st_size > 10_000
+
+
+def test_how_soon_a_recipe_learns_is_told():
+    runs = {
+        name: [convergence.Reading(100 * i, 5.0 * i, 1e-4, rate, 0.1, 0.5) for i, rate in enumerate(rates, start=1)]
+        for name, rates in {"a": [1.0, 0.31, 0.3], "b": [1.0, 1.0, 0.9], "c": [0.2, 0.5, 0.4]}.items()
+    }
+    assert convergence.learnt(runs).splitlines()[-3:] == [
+        "| a | 300 | 1.00 |",
+        "| b | never |  |",
+        "| c | 100 | 0.33 |",
+    ]
+
+
+@pytest.mark.slow
+def test_recipes_are_measured_side_by_side(monkeypatch, capsys):
+    found = {}
+    for name in side_by_side.RECIPES:
+        given = ("--size", "tiny", "--clips", "12", "--measure", name)
+        monkeypatch.setattr(sys, "argv", ["side_by_side.py", *given])
+        side_by_side.main()
+        found[name] = [json.loads(capsys.readouterr().out.splitlines()[-1])]
+    assert all(value > 0 for (one,) in found.values() for value in one.values())
+    student, example, own = (one["bytes"] for (one,) in found.values())
+    assert 0.4 < example / student < 0.6 and 0.2 < own / student < 0.35  # floats of 8 and of 4 bytes; 16 bits
+    assert side_by_side.table(found).splitlines()[2].startswith("| original | 1.00 | 1.00 | ")
+
+
+def test_a_notebooks_cells_are_measured(tmp_path, monkeypatch):
+    corpus = read_corpus(cells.make_corpus(tmp_path / "corpus", 40))
+    assert len(corpus.rows) == 40 and corpus.rows["transcript"].duplicated().any() and not corpus.problems
+    book = [
+        (["parameters"], "many = 1"),
+        ([], "# once more\nheld = bytearray(many * 10**8)\nheld[::4096] = held[::4096]"),
+    ]
+    monkeypatch.setattr(cells, "code_cells", lambda notebook: book)
+    first, second = cells.run_cells("01", {"many": 2, "other": 3})
+    assert second["cell"] == "held = bytearray(many * 10**8)" and second["peak_bytes"] >= first["peak_bytes"] > 0
+    second |= {"cpu_s": 1.26, "peak_bytes": 2e9}
+    lines = cells.table({"40 rows": [first, second]}).splitlines()[2:]
+    told = "| all of 01_data_inspection; its most memory | 1 s; 2.00 GB |"
+    assert lines == ["| `held = bytearray(many * 10**8)` | 1.3 s |", told]
 
 
 def test_frozen_layers_are_compared_with_the_whole_model(tmp_path, monkeypatch, capsys):

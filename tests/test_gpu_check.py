@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from itertools import pairwise
-from types import SimpleNamespace
 
 import gpu_check
 import pytest
@@ -74,18 +73,26 @@ def test_without_a_gpu_only_a_rehearsal_is_to_be_had(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_attention_is_measured_in_every_way_that_is_there():
-    found = gpu_check.kernels("tiny")
-    ways = [name for name in found if name.endswith(", passes a second")]
-    assert all(found[name] > 0 for name in ways)
-    assert {"eager", "sdpa", "sdpa, compiled"} <= {name.removesuffix(", passes a second") for name in ways}
-    assert len(ways) == 4 or "flash_attn is not installed" in found["flash_attention_2"]
-
-
-def test_what_the_other_steps_leave_is_read(tmp_path, monkeypatch):
-    (tmp_path / "result.json").write_text('{"steps": 9, "best_wer": null, "best_cer": 0.5}')
-    run = SimpleNamespace(manifest={"04": {"seconds": 7.5}}, path=lambda artifact: tmp_path)
-    monkeypatch.setattr(gpu_check, "open_run", lambda name, new: run)
-    said = {"04_training, seconds": 7.5, "training: steps": 9, "training: best_wer": None}
-    assert gpu_check._notebooks("x") == said | {"training: best_cer": 0.5}
-    assert gpu_check._tests("3 passed, 12 skipped in 4s") == {"passed": 3, "skipped": 12}
+def test_the_rehearsal_measures_everything_to_its_end(tmp_path):
+    """The command that README gives, whole: one file, one table, every step done."""
+    out = tmp_path / "check.json"
+    command = ["bash", "scripts/gpu_check.sh", "--tiny", "--out", str(out)]
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    found = json.loads(out.read_text())
+    steps = found["steps"]
+    assert {name: step["status"] for name, step in steps.items()} == dict.fromkeys(steps, "done"), steps
+    assert done.returncode == 0 and found["tiny"] and list(steps) == [s.name for s in gpu_check.steps(out, tiny=True)]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["check.json", "check.md"]
+    assert done.stdout.rstrip().endswith(out.with_suffix(".md").read_text().rstrip())
+    figures = {name: step["figures"] for name, step in steps.items()}
+    assert len(figures["throughput, tiny"]) == 6 and all(value >= 0 for value in figures["throughput, tiny"].values())
+    books = figures["notebooks, prus.yaml with random weights"]
+    assert {"01_data_inspection, seconds", "05_error_analysis_and_report, seconds", "training: best_cer"} <= set(books)
+    assert all(
+        figures[name]["training: steps"] == 2 for name in ("starter, trained longer", "two processes on one GPU")
+    )
+    kernels = figures["attention and torch.compile"]
+    ways = {name.removesuffix(", passes a second"): value for name, value in kernels.items() if "passes" in name}
+    assert {"eager", "sdpa", "sdpa, compiled"} <= set(ways) and all(rate > 0 for rate in ways.values())
+    assert len(ways) == 4 or "flash_attn is not installed" in kernels["flash_attention_2"]

@@ -31,6 +31,8 @@ __all__ = ["prediction_browser", "sample_browser"]
 
 Groups = Mapping[str, Mapping[str, Collection[str]]]
 
+MOST_CHOICES = 300  # of a filter: a corpus may have as many speakers as utterances
+
 
 def sample_browser(
     utterances: pd.DataFrame,
@@ -89,7 +91,7 @@ def sample_browser(
     return RowBrowser(
         filters=filters,
         orders=orders,
-        texts=_texts(rows["id"], rows["transcript"]),
+        texts=_texts(rows, "id", "transcript", "speaker"),
         name=lambda i: str(rows["id"].iat[i]),
         row=row,
         detail=detail,
@@ -164,7 +166,7 @@ def prediction_browser(
     return RowBrowser(
         filters=filters,
         orders=orders,
-        texts=_texts(rows["id"], rows["reference"], rows["hypothesis"]),
+        texts=_texts(rows, "id", "reference", "hypothesis", "speaker"),
         name=lambda i: str(rows["id"].iat[i]),
         row=row,
         detail=detail,
@@ -201,8 +203,8 @@ def _orders_by(rows: pd.DataFrame, wrong: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _filters(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, Masks]:
-    """Filters by columns that are there and hold more than one value."""
-    return {c: options_of(rows[c]) for c in columns if c in rows and rows[c].nunique() > 1}
+    """Filters by columns that are there and hold more than one value; of too many a search finds one sooner."""
+    return {c: options_of(rows[c]) for c in columns if c in rows and 1 < rows[c].nunique() <= MOST_CHOICES}
 
 
 def _number_filters(rows: pd.DataFrame) -> dict[str, Masks]:
@@ -217,8 +219,10 @@ def _grouped(ids: pd.Series, groups: Groups | None) -> dict[str, Masks]:
     }
 
 
-def _texts(*columns: pd.Series) -> list[str]:
-    return [" ".join("" if t is None else str(t) for t in row) for row in zip(*columns, strict=True)]
+def _texts(rows: pd.DataFrame, *columns: str) -> list[str]:
+    """What the search looks through."""
+    said = rows[[c for c in columns if c in rows]].astype(object).fillna("")
+    return [" ".join(map(str, row)) for row in said.itertuples(index=False, name=None)]
 
 
 def _kinds(found: list[list[Edit]]) -> dict[str, np.ndarray]:

@@ -65,7 +65,7 @@ class RowBrowser:
             for label, masks in self.filters.items()
         }
         self.order = widgets.Dropdown(description="order", options=list(self.orders), style=wide, layout=room)
-        self.search = widgets.Text(description="search", placeholder="part of a text or an id", style=wide, layout=room)
+        self.search = widgets.Text(description="search", placeholder="part of a text, id or speaker", style=wide, layout=room)
         self.back = widgets.Button(description="◀ previous", tooltip="previous page")
         self.on = widgets.Button(description="next ▶", tooltip="next page")
         self.status = widgets.HTML()
@@ -152,10 +152,8 @@ class RowBrowser:
 
 def options_of(column: pd.Series) -> dict[str, np.ndarray]:
     """Make a choice of every value of a column, in sorted order; missing values get none."""
-    values = column.astype(object).to_numpy()
-    names = sorted({str(v) for v in column.dropna()})
-    text = np.array([str(v) for v in values], dtype=object)
-    return {name: text == name for name in names}
+    codes, names = pd.factorize(column.dropna().map(str).reindex(column.index), sort=True)
+    return {name: codes == code for code, name in enumerate(names)}
 
 
 def equal_parts(column: pd.Series, unit: str, *, parts: int = 3) -> dict[str, np.ndarray]:

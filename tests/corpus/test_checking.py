@@ -392,6 +392,13 @@ def test_a_recording_copied_with_its_text_is_a_warning_with_another_an_error():
     assert check_repeated_recordings(table) == [], "empty recordings are reported as such"
 
 
+def test_what_has_the_sound_of_a_whole_corpus_names_a_few_others():
+    told = [p.value for p in check_repeated_recordings(utterances(sentences(30), recordings=["a"] * 30))]
+    assert "the sound of 2, 3, 4, 5, 6 and 24 more, and another" in told[0]
+    assert "the sound of 1, 2, 3, 5, 6 and 24 more, and another" in told[3]
+    assert "the sound of 1, 2, 3, 4, 5 and 24 more, and another" in told[29]
+
+
 def test_the_table_puts_errors_first_and_keeps_the_order():
     rows = [Problem(WARNING, "b", "1", "", ""), Problem(ERROR, "z", "9", "", ""), Problem(ERROR, "a", "2", "", "")]
     assert problems_table(rows)["utterance"].tolist() == ["9", "2", "1"]

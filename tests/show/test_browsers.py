@@ -74,6 +74,7 @@ def test_predictions_begin_with_the_worst(predictions, corpus):
         ("search", "بارش", {"2"}),
         ("search", "گراموفون", {"3"}),  # stands in the prediction only
         ("search", "ONERROR", {"5"}),
+        ("search", "nan", set()),  # a speaker who is not known
         ("search", "(", {"5"}),  # a search is not a pattern
         ("mine", "chosen", {"2", "4"}),
     ],
@@ -185,6 +186,15 @@ def test_samples_need_only_the_columns_of_a_transcript(predictions, corpus):
         pd.DataFrame({"id": ["1"], "audio": ["1.wav"], "transcript": [None], "seconds": [0.5]}), corpus
     )
     assert shown(box) == ["1"]
+
+
+def test_speakers_too_many_to_choose_from_are_searched_for(corpus):
+    rows = pd.DataFrame({"id": [f"{i}" for i in range(400)], "speaker": [f"client {i}" for i in range(400)]})
+    box = sample_browser(rows.assign(audio="1.wav", transcript=TEXTS[0], seconds=1.0, split="train"), corpus)
+    controls = parts(box)[0]
+    assert "speaker" not in controls
+    controls["search"].value = "client 39"
+    assert shown(box) == ["39", *map(str, range(390, 397))]
 
 
 def test_equal_parts_cover_each_row_once():

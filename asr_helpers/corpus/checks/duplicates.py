@@ -23,17 +23,19 @@ def check_repeated_sentences(utterances: pd.DataFrame) -> list[Problem]:
     Args:
         utterances: ``id``, ``transcript``, ``sentence_key``, ``speaker``.
     """
+    ids, texts = utterances["id"].tolist(), utterances["transcript"].tolist()
+    speakers = utterances["speaker"].fillna("").tolist()
     problems, across = [], []
-    for rows in _groups(utterances["sentence_key"]):
-        same = utterances.iloc[rows]
-        if same["speaker"].notna().all() and same["speaker"].is_unique:
-            across.append(same)
+    for first, *others in _groups(utterances["sentence_key"]):
+        known = {speakers[i] for i in (first, *others)} - {""}
+        if len(known) == 1 + len(others):
+            across.append(texts[first])
             continue
-        told = f"{quoted(same['transcript'].iloc[0])} also in {listed(same['id'].iloc[1:])}"
+        told = f"{quoted(texts[first])} also in {listed(ids[i] for i in others)}"
         advice = "nothing, if it was read twice on purpose: the splits keep it together; else correct the transcript"
-        problems.append(Problem(WARNING, "same sentence", same["id"].iloc[0], told, advice))
+        problems.append(Problem(WARNING, "same sentence", ids[first], told, advice))
     if across:
-        first = quoted(across[0]["transcript"].iloc[0])
+        first = quoted(across[0])
         told = f"{len(across)} sentences are read by several speakers, the first: {first}"
         advice = "the splits keep each sentence together, so that no test sentence was heard in training"
         problems.append(Problem(WARNING, "sentences shared by speakers", "", told, advice))
@@ -47,19 +49,19 @@ def check_repeated_recordings(utterances: pd.DataFrame) -> list[Problem]:
         utterances: ``id``, ``transcript``, ``sentence_key``, ``recording``, ``seconds``; empty ones are passed over.
     """
     heard = utterances[utterances["seconds"] > 0]
+    ids, texts, keys = (heard[column].tolist() for column in ("id", "transcript", "sentence_key"))
     problems = []
     for rows in _groups(heard["recording"]):
-        same = heard.iloc[rows]
-        if same["sentence_key"].nunique() == 1:
-            told = f"the sound of {listed(same['id'].iloc[1:])}, and its text"
-            advice = "keep one of them"
-            problems.append(Problem(WARNING, "same recording", same["id"].iloc[0], told, advice))
+        if len({keys[i] for i in rows}) == 1:
+            told = f"the sound of {listed(ids[i] for i in rows[1:])}, and its text"
+            problems.append(Problem(WARNING, "same recording", ids[rows[0]], told, "keep one of them"))
             continue
-        for name, text in zip(same["id"], same["transcript"], strict=True):
-            others = [other for other in same["id"] if other != name]
-            told = f"{quoted(text)} has the sound of {listed(others)}, and another text"
+        few = rows[:10]  # enough to name others than any one of them, since all rows may have one sound
+        for i in rows:
+            others = [ids[j] for j in few if j != i]
+            told = f"{quoted(texts[i])} has the sound of {listed(others, of=len(rows) - 1)}, and another text"
             advice = "listen and keep the text that is said; the other recording is missing, or was overwritten"
-            problems.append(Problem(ERROR, "same recording, other text", name, told, advice))
+            problems.append(Problem(ERROR, "same recording, other text", ids[i], told, advice))
     return problems
 
 
