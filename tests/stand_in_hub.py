@@ -193,10 +193,8 @@ class Handler(BaseHTTPRequestHandler):
             parts = [next(rows) for _ in range(count)]
             proofs = [next(rows) for _ in range(count if flags & 1 << 31 else 0)]
             assert len(proofs) in (0, count) and flags & 1 << 30
-            data = b"".join(
-                piece for xorb, *_, first, end in parts for piece in self.server.xorbs[said(xorb)][first:end]
-            )
-            oid = said(next(rows)[0])
+            held = (self.server.xorbs[said(xorb)][first:end] for xorb, *_, first, end in parts)
+            data, oid = b"".join(b"".join(pieces) for pieces in held), said(next(rows)[0])
             assert hashlib.sha256(data).hexdigest() == oid
             self.server.objects[oid] = data
         self.answer(200, {"result": 1})
