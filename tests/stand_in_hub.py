@@ -1,11 +1,12 @@
 """A Hugging Face Hub in memory, on a port of this machine: the HTTP calls that huggingface_hub makes to make a
-repository, upload into it (git blobs and LFS) and fetch from it, and the ways in which the real one says no."""
+repository, upload into it (git blobs, LFS, Xet) and fetch from it, and the ways in which the real one says no."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import pytest
 from huggingface_hub import constants
 
 TOKEN = "hf_notARealToken1234567890"
+XET_TOKEN = "of this hour"  # what the Hub gives hf_xet in its place
 OWNER = "me"
 
 
@@ -41,7 +43,8 @@ class Hub(ThreadingHTTPServer):
 
     Attributes:
         repositories: By ``models/owner/name`` or ``datasets/owner/name``.
-        objects: What LFS uploads brought, by SHA-256.
+        objects: What LFS or Xet uploads brought, by SHA-256.
+        xorbs: What Xet uploads brought: pieces of files, by the hash of a number of them.
         asked: Every request: ``("PUT", "/stored/…")``.
         refusals: ``(method, part of the path)`` → ``(status, headers)``: the answer to such requests from now on.
         silent: Parts of paths at which the connection breaks off instead of an answer.
@@ -53,6 +56,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.repositories: dict[str, Repository] = {}
         self.objects: dict[str, bytes] = {}
+        self.xorbs: dict[str, list[bytes]] = {}
         self.asked: list[tuple[str, str]] = []
         self.refusals: dict[tuple[str, str], tuple[int, dict[str, str]]] = {}
         self.silent: set[str] = set()
@@ -67,7 +71,7 @@ class Hub(ThreadingHTTPServer):
 
     def uploads(self) -> int:
         """How many objects were sent."""
-        return sum(method == "PUT" for method, _ in self.asked)
+        return sum(method == "PUT" or "/xorbs/" in path for method, path in self.asked)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -87,13 +91,17 @@ class Handler(BaseHTTPRequestHandler):
             if method == self.command and part in self.path:
                 return self.answer(status, {"error": headers.get("X-Error-Message", "")}, **headers)
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in ("", TOKEN) and not self.path.startswith("/stored/"):
+        meant = XET_TOKEN if self.path.startswith(("/v1/", "/v2/")) else TOKEN
+        if token not in ("", meant) and not self.path.startswith("/stored/"):
             return self.answer(401, {}, **{"X-Error-Message": "Invalid credentials in Authorization header"})
         self.known = token == TOKEN
         for part, act in (
             ("/api/repos/create", self.create),
             ("/api/validate-yaml", lambda: self.answer(200, {"errors": [], "warnings": []})),
             ("/stored/", self.store),
+            ("/xet-write-token/", self.hand_over),
+            ("/v1/xorbs/", self.take_pieces),
+            ("/v1/shards", self.put_together),
             (".git/info/lfs/objects/batch", self.batch),
             ("/preupload/", self.preupload),
             ("/commit/", self.commit),
@@ -160,6 +168,37 @@ class Handler(BaseHTTPRequestHandler):
         self.server.objects[self.path.removeprefix("/stored/")] = self.body
         self.answer(200, {})
 
+    def hand_over(self) -> None:
+        """Say where large files go with which token."""
+        self.answer(200, {"casUrl": self.server.address, "accessToken": XET_TOKEN, "exp": 99_999_999_999})
+
+    def take_pieces(self) -> None:
+        """Each piece has 8 bytes before it: a zero, its length in 3, and how it is packed; a list of them follows."""
+        assert self.headers["Authorization"] == f"Bearer {XET_TOKEN}"
+        at, pieces = 0, []
+        while self.body[at : at + 1] == b"\0":
+            length, packed = int.from_bytes(self.body[at + 1 : at + 4], "little"), self.body[at + 4]
+            assert not packed
+            pieces.append(self.body[at + 8 : at + 8 + length])
+            at += 8 + length
+        self.server.xorbs[self.path.rpartition("/")[2]] = pieces
+        self.answer(200, {"was_inserted": True})
+
+    def put_together(self) -> None:
+        """After 48 bytes come rows of a hash and four numbers: for a file a head, the pieces, proofs, its SHA-256."""
+        rows = struct.iter_unpack("<32s4I", self.body[48 : len(self.body) // 48 * 48])
+        for name, flags, count, *_ in rows:
+            if name == b"\xff" * 32:
+                break
+            parts = [next(rows) for _ in range(count)]
+            proofs = [next(rows) for _ in range(count if flags & 1 << 31 else 0)]
+            assert len(proofs) in (0, count) and flags & 1 << 30
+            held = (self.server.xorbs[said(xorb)][first:end] for xorb, *_, first, end in parts)
+            data, oid = b"".join(b"".join(pieces) for pieces in held), said(next(rows)[0])
+            assert hashlib.sha256(data).hexdigest() == oid
+            self.server.objects[oid] = data
+        self.answer(200, {"result": 1})
+
     def commit(self) -> None:
         if repository := self.repository(self.api_name()):
             for line in map(json.loads, self.body.splitlines()):
@@ -205,9 +244,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def said(name: bytes) -> str:
+    """How Xet writes a hash: four numbers of 8 bytes."""
+    return "".join(f"{number:016x}" for number in struct.unpack("<4Q", name))
+
+
 @contextmanager
 def stand_in_hub(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Hub]:
-    """Play the Hub for huggingface_hub in this process; what is fetched goes into ``cache``. Nobody waits."""
+    """Play the Hub for huggingface_hub in this process; what is fetched goes into ``cache``. Nobody waits.
+
+    Large files come by LFS unless a test has it otherwise: a client without hf_xet sends them so.
+    """
     server = Hub()
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr(constants, "ENDPOINT", server.address)
@@ -215,6 +262,7 @@ def stand_in_hub(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_XET_XORB_COMPRESSION_POLICY", "none")
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between the client's own attempts
     on_another_machine(monkeypatch, cache)

@@ -104,7 +104,7 @@ class Recording:
         """
         if channel is not None and self.channels > 1 and not 0 <= channel < self.channels:
             found = f"{self.channels} channels, and channel {channel} was asked for"
-            raise AudioError(self.path, found, f"choose 0 to {self.channels - 1}, or None to mix them down")
+            raise AudioError(self.path, found, f"choose 0 to {self.channels - 1}, or leave channel out to mix them")
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield decoded blocks of shape (samples, channels), float32, valid until the next one is asked for.

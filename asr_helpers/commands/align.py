@@ -59,7 +59,7 @@ def add_align(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("source", metavar="RECORDING", help="a recording, or a corpus folder with its transcripts")
     command.add_argument("--text", type=Path, metavar="FILE", help="what is said (default: the .txt beside it)")
-    command.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="runs/<name>/model")
+    command.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="runs/<name>/model, or …/onnx")
     add_output(command, default="textgrid")
     command.add_argument("--channel", type=int, help="channel to take, from 0 (default: mix them down)")
     command.add_argument("--language", help="spelling of the texts, where the model does not say it")
@@ -107,7 +107,10 @@ def _align(options: argparse.Namespace) -> int:
 
 
 def _pair(options: argparse.Namespace) -> Pair:
-    (source,) = find_recordings([options.source])
+    source, *others = find_recordings([options.source])
+    if others:
+        told = f"{options.source} names {1 + len(others)} recordings, and a text belongs to one"
+        raise ValueError(f"{told}; name one of them, or the folder of a corpus with its transcripts")
     file = options.text or source.path.with_suffix(".txt")
     if not file.exists():
         raise ValueError(f"there is no text {file} for {source.name}; name the file that says what is said (--text)")
@@ -144,7 +147,7 @@ def _spelling(options: argparse.Namespace, recogniser: Recogniser) -> Callable[[
 
 
 def _write_table(table: pd.DataFrame, folder: Path) -> None:
-    table = table.sort_values("score", kind="stable", na_position="first", ignore_index=True)
+    table = table.astype({"words": "Int64"}).sort_values("score", kind="stable", na_position="first", ignore_index=True)
     write_text(csv_text(table), folder / TABLE)
     print(f"{counted(len(table), 'utterance')} in {folder / TABLE}, median score {table.score.median():.2g}; lowest:")
     for row in table[table.score.notna()].head(WORST).itertuples():

@@ -105,7 +105,8 @@ def _measured(run: Run, folder: Path, options: argparse.Namespace) -> pd.DataFra
     import torch
 
     from asr_helpers.dataset.reading import load_prepared
-    from asr_helpers.decoding.onnx_model import PADDED, OnnxModel, measure, quantise, write_onnx
+    from asr_helpers.decoding.onnx_model import PADDED, measure, quantise, write_onnx
+    from asr_helpers.decoding.onnx_session import OnnxModel
     from asr_helpers.decoding.recogniser import Recogniser
     from asr_helpers.model.loading import load_trained
 

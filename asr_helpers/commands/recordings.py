@@ -68,7 +68,8 @@ def find_recordings(names: Sequence[str], list_file: Path | None = None) -> list
         OSError: The list cannot be read.
     """
     lines = split_lines(decode_text(list_file.read_bytes(), str(list_file))[0]) if list_file else []
-    found = [source for name in [*names, *filter(None, map(str.strip, lines))] for source in _expand(name)]
+    inside = (line.strip().strip('"') for line in lines)  # Windows copies paths in quotes
+    found = [source for name in [*names, *filter(None, inside)] for source in _expand(name)]
     if not found:
         raise ValueError("there is no recording to work on; name files, folders, patterns, or a list of them (--list)")
     first: dict[Path, Source] = {}
@@ -106,8 +107,10 @@ def where_to(sources: Sequence[Source], suffix: str, *, out: Path | None, beside
         beside: Write beside the recordings instead.
 
     Raises:
-        ValueError: Two recordings would be written to one file, or one from standard input beside itself.
+        ValueError: Two recordings would be written to one file, one from standard input beside itself, or into a file.
     """
+    if out is not None and out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder for what is written (--out)")
     if out is None and not beside:
         return dict.fromkeys(sources)
     if beside and any(source.name == STANDARD_INPUT for source in sources):

@@ -40,7 +40,7 @@ def add_serve(commands: argparse._SubParsersAction) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="runs/<name>/model")
+    command.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="runs/<name>/model, or …/onnx")
     command.add_argument("--language-model", type=Path, metavar="FILE", help="ARPA file or KenLM binary")
     command.add_argument("--port", type=int, default=8765, help="default: 8765; 0: any that is free")
     command.add_argument(

@@ -47,7 +47,7 @@ def add_transcribe(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("files", nargs="*", metavar="FILE", help="recordings, folders, patterns; - is standard input")
     command.add_argument("--list", type=Path, metavar="FILE", help="text file that names recordings, one a line")
-    command.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="runs/<name>/model")
+    command.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="runs/<name>/model, or …/onnx")
     add_output(command, default="text")
     command.add_argument(
         "--language-model", type=Path, metavar="FILE", help="ARPA file (also .gz) or KenLM binary, for beam search"

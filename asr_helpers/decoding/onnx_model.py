@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,14 +23,12 @@ from asr_helpers.model.families import inputs_of
 
 from .hypotheses import FrameClock, greedy
 from .inference import log_probs_of
+from .onnx_session import INT8, MASK, PLAIN
 
 if TYPE_CHECKING:
     from .recogniser import Recogniser
 
-__all__ = ["PADDED", "OnnxModel", "measure", "quantise", "require_packages", "write_onnx"]
-
-PLAIN, INT8 = "model.onnx", "model_int8.onnx"
-MASK = "attention_mask"
+__all__ = ["PADDED", "measure", "quantise", "require_packages", "write_onnx"]
 
 LARGEST = 1_800_000_000  # bytes of weights in one file: protobuf ends at 2 GiB, what is larger gets a second file
 
@@ -90,26 +87,6 @@ def quantise(path: Path) -> Path:
             use_external_data_format=path.with_name(f"{path.name}.data").exists(),
         )
     return path.with_name(INT8)
-
-
-class OnnxModel(nn.Module):
-    """An ONNX file in the place of a model: called alike, on the CPU, with as many threads as torch."""
-
-    def __init__(self, path: Path, config: Any) -> None:
-        """Open the file; ``config`` is that of the model it was made of, by which frames are counted."""
-        import onnxruntime
-
-        super().__init__()
-        self.config, self.place = config, nn.Parameter(torch.empty(0))  # where a model is, its parameters say
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    def forward(self, **inputs: torch.Tensor) -> SimpleNamespace:
-        """``logits`` (batch, frames, vocabulary) of a padded batch."""
-        given = {name: (value.long() if name == MASK else value).numpy() for name, value in inputs.items()}
-        (logits,) = self.session.run(["logits"], given)
-        return SimpleNamespace(logits=torch.from_numpy(logits))
 
 
 def measure(

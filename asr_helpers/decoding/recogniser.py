@@ -37,7 +37,7 @@ class Recogniser:
     """What it takes to hear with a model.
 
     Attributes:
-        model: A ``Wav2Vec2ForCTC``, on the device where it is to run.
+        model: A ``Wav2Vec2ForCTC``, on the device where it is to run, or an ONNX file in its place.
         processor: Its processor.
         normaliser: The spelling of the transcripts that it learnt from; None where nobody says.
     """
@@ -51,20 +51,26 @@ class Recogniser:
         """Open a trained model with its processor beside it.
 
         Args:
-            folder: ``runs/<name>/model``, another folder that transformers reads, or a Hub id.
-            device: Where to run; by default a CUDA device if there is one.
+            folder: ``runs/<name>/model``, another folder that transformers reads, a Hub id, or what `export` wrote:
+                ``runs/<name>/onnx``, or one of the files in it.
+            device: Where to run; by default a CUDA device if there is one. An ONNX file runs on the CPU.
 
         Raises:
             CheckpointUnavailable: There is no such model.
-            ValueError: It has no CTC head, or the processor is another model's.
+            ValueError: It has no CTC head, or the processor is another model's, or the ONNX file is another program's.
         """
         import torch
 
         from asr_helpers.model.hub import locate_checkpoint
-        from asr_helpers.model.loading import check_vocabulary, load_trained
+        from asr_helpers.model.loading import check_vocabulary, load_config, load_trained
         from asr_helpers.model.processor import load_processor
 
-        model, local = load_trained(folder), locate_checkpoint(folder)
+        from .onnx_session import OnnxModel, onnx_file
+
+        if file := onnx_file(folder):
+            model, local, device = OnnxModel(file, load_config(file.parent)), file.parent, "cpu"
+        else:
+            model, local = load_trained(folder), locate_checkpoint(folder)
         processor = load_processor(local)
         check_vocabulary(model, processor)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -47,7 +47,10 @@ def locate_checkpoint(checkpoint: str | Path, *, weights: bool = True, also: str
         name = checkpoint.as_posix() if isinstance(checkpoint, Path) else checkpoint  # Windows turns slashes round
         folder = _fetch(name, weights, also)
     if not (folder / "config.json").is_file():
-        raise CheckpointUnavailable(f"{checkpoint} has no config.json: it is no checkpoint of transformers")
+        meant = f"{checkpoint}/model" if (folder / "model").is_dir() else "a folder with one, such as runs/<name>/model"
+        raise CheckpointUnavailable(
+            f"{checkpoint} has no config.json: it is no checkpoint of transformers; give {meant}"
+        )
     if (folder / ADDITION).exists():  # it names another checkpoint, which transformers would load in this one's place
         raise CheckpointUnavailable(
             f"{checkpoint} has an {ADDITION}: it is peft's addition to another model; give the merged model's folder"
@@ -76,7 +79,7 @@ def _fetch(checkpoint: str, weights: bool, also: str = "") -> Path:
 
     network_error = HfHubHTTPError.__bases__[0]  # HTTPError of httpx; from huggingface_hub 2 on, of httpx2
     if not HUB_ID.match(checkpoint):
-        raise CheckpointUnavailable(f"there is no folder {checkpoint} (seen from {Path.cwd()})")
+        raise CheckpointUnavailable(f"there is no folder {checkpoint} (seen from {Path.cwd()}); correct the path")
     wanted = (TEXTS + SAFE_WEIGHTS if weights else TEXTS) + ([also] if also else [])
     try:
         folder = Path(snapshot_download(checkpoint, allow_patterns=wanted))

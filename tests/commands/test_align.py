@@ -52,6 +52,7 @@ def test_a_corpus_gets_a_table_with_the_worst_first_and_keeps_what_is_there(mode
     rows = read_table(tmp_path / "out")
     assert rows[0]["audio"] == "c.wav" and "no text" in rows[0]["problem"]
     scores = [float(row["score"]) for row in rows[1:]]
+    assert [row["words"] for row in rows] == ["", *(str(len(row["text"].split())) for row in rows[1:])]
     assert len(scores) == 2 and scores == sorted(scores) and all(0 <= score <= 1 for score in scores)
     assert (tmp_path / "out" / "a.json").read_text() == "by hand"
     assert (tmp_path / "out" / "day 2" / "b.json").is_file()
@@ -64,6 +65,8 @@ def test_a_corpus_gets_a_table_with_the_worst_first_and_keeps_what_is_there(mode
         (["a.wav"], "there is no text a.txt for a.wav; name the file that says what is said (--text)"),
         ([".", "--text", "notes.txt", "--out", "out"], "--text is for one recording"),
         (["a.wav", "--text", "empty.txt"], "empty.txt holds no text"),
+        (["[an]*", "--text", "notes.txt"], "[an]* names 2 recordings, and a text belongs to one; name one of them"),
+        (["a.wav", "--text", "notes.txt", "--out", "notes.txt"], "notes.txt is a file; name a folder"),
         (["a.wav", "--text", "notes.txt", "--language", "tlh"], "tlh"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import sys
@@ -93,6 +94,34 @@ def test_the_lines_of_the_card_read_a_recording(made, exported, monkeypatch, cap
     exec(code.replace("model_int8.onnx", "model.onnx"), {})
     ours = transcribe_file("recording.wav", Recogniser.load(made.path("model"))).hypothesis.text
     assert ours and capsys.readouterr().out.strip() == ours
+
+
+@pytest.mark.parametrize(("place", "same"), [("", True), ("model.onnx", True), ("model_int8.onnx", False)])
+def test_the_other_commands_hear_with_what_was_exported(place, same, made, exported, tmp_path, capsys):
+    recording = str(made.folder.parent / "tones" / "test-2-0.wav")
+    heard = []
+    for model in (made.path("model"), exported[0] / place):
+        assert main(["transcribe", "--model", str(model), "--format", "json", recording]) == 0
+        heard.append(json.loads(capsys.readouterr().out))
+    assert heard[1]["text"] and (heard[0]["text"] == heard[1]["text"] or not same)
+    assert not same or heard[1]["confidence"] == pytest.approx(heard[0]["confidence"], abs=1e-3)
+
+
+def test_what_is_no_exported_model_says_so(exported, tmp_path, capsys):
+    folder = shutil.copytree(exported[0], tmp_path / "onnx")
+    (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:1000])
+    shape = onnx.helper.make_tensor_value_info("input_values", onnx.TensorProto.FLOAT, ["batch", "samples"])
+    node = onnx.helper.make_node("Identity", ["input_values"], ["logits"])
+    out = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", "samples"])
+    graph = onnx.helper.make_graph([node], "others", [shape], [out])
+    onnx.save(onnx.helper.make_model(graph, ir_version=10), folder / "others.onnx")
+    for place, told in (
+        ("", "onnxruntime cannot read .*; export the run again"),
+        ("others.onnx", "it turns input_values to logits; give a file that `export` wrote"),
+        ("none.onnx", "there is no folder .*none.onnx .*; correct the path"),
+    ):
+        assert main(["transcribe", "--model", str(folder / place), "x.wav"]) == 1
+        assert re.search(told, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_a_name_with_brackets_is_a_name_where_such_a_file_is(tapes, monkeypatch)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_list_names_recordings_one_a_line(encoding, tapes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "list.txt").write_bytes("tapes/a.wav\r\n\r\n tapes/day 2 \r\nآواز.wav\r\n".encode(encoding))
+    (tmp_path / "list.txt").write_bytes('tapes/a.wav\r\n\r\n tapes/day 2 \r\n"آواز.wav"\r\n'.encode(encoding))
     found = [source.path.as_posix() for source in find_recordings([], tmp_path / "list.txt")]
     assert found == ["tapes/a.wav", "tapes/day 2/b.flac", "آواز.wav"]
 

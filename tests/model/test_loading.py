@@ -289,8 +289,11 @@ def test_a_missing_folder_is_not_looked_for_on_the_hub(path):
 
 
 def test_a_folder_without_weights_or_config_is_named(checkpoints, tmp_path):
-    with pytest.raises(CheckpointUnavailable, match="no config"):
+    with pytest.raises(CheckpointUnavailable, match=r"no config.*; give a folder with one, such as runs/<name>/model"):
         load(tmp_path)
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    with pytest.raises(CheckpointUnavailable, match=r"no config.*; give .*run/model$"):
+        load(tmp_path / "run")
     load_config(checkpoints / "tuned").save_pretrained(tmp_path)
     assert load_config(tmp_path).vocab_size == 12
     with pytest.raises(CheckpointUnavailable, match="no weights"):

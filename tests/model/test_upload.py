@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import constants, snapshot_download
-from stand_in_hub import TOKEN, Hub, log_in, on_another_machine, stand_in_hub
+from huggingface_hub.utils._xet import abort_xet_session
+from stand_in_hub import TOKEN, XET_TOKEN, Hub, log_in, on_another_machine, stand_in_hub
 
 from asr_helpers.model.upload import UploadFailed, upload
 
@@ -17,6 +19,17 @@ WEIGHTS = bytes(range(256)) * 20
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     with stand_in_hub(monkeypatch, tmp_path / "here" / "cache") as hub:
         yield hub
+
+
+@pytest.fixture
+def by_xet(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """Large files go through hf_xet, as they do wherever it is installed; it waits long before it tries again."""
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    monkeypatch.setenv("HF_XET_CACHE", str(tmp_path / "xet"))
+    monkeypatch.setenv("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("HF_XET_CLIENT_RETRY_BASE_DELAY", "10ms")
+    abort_xet_session()
+    return hub
 
 
 @pytest.fixture
@@ -107,13 +120,39 @@ def test_what_the_hub_refuses_is_told_with_the_fix(call, status, headers, told, 
     assert "\n" not in str(caught.value) and headers.get("X-Error-Message", "") in str(caught.value)
 
 
-@pytest.mark.parametrize(("status", "told"), [(401, "does not accept the token"), (403, "may not write to me/urdu")])
-def test_what_is_refused_to_xet_is_told_alike(status, told, hub: Hub, folder: Path, monkeypatch):
-    """The way that large files go where hf_xet is installed; its client has errors of its own."""
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
-    hub.refusals[("GET", "/xet-write-token/")] = status, {}
-    with pytest.raises(UploadFailed, match=f"^not uploaded to me/urdu: the (Hub|token) {told}"):
+def test_what_xet_sends_comes_back_whole_and_is_not_sent_again(by_xet: Hub, folder: Path, tmp_path: Path, monkeypatch):
+    (folder / "train.parquet").write_bytes(np.random.default_rng(0).bytes(300_000))  # many pieces
+    upload(folder, "me/urdu")
+    assert by_xet.uploads() == 1 and by_xet.repositories["models/me/urdu"].files == content(folder)
+    (folder / "config.json").write_text('{"now": "other"}')
+    upload(folder, "me/urdu")
+    assert by_xet.uploads() == 1 and not any("/stored/" in path for _, path in by_xet.asked)
+    on_another_machine(monkeypatch, tmp_path / "there")
+    assert content(Path(snapshot_download("me/urdu"))) == content(folder)
+
+
+@pytest.mark.parametrize(
+    ("method", "call", "status", "told"),
+    [
+        ("GET", "/xet-write-token/", 401, "the Hub does not accept the token"),
+        ("GET", "/xet-write-token/", 403, "the token may not write to me/urdu"),
+        ("POST", "/v1/xorbs/", 403, "the token may not write to me/urdu"),
+        ("POST", "/v1/xorbs/", 429, "the Hub was asked too often; run this again in some minutes"),
+        ("POST", "/v1/shards", 413, "free some of its storage"),
+        ("POST", "/v1/shards", 503, r"a fault of its own \(503\)"),
+        ("POST", "/v1/xorbs/", 0, "the connection to the Hub broke off"),
+    ],
+)
+def test_what_is_refused_to_xet_is_told_alike(method, call, status, told, by_xet: Hub, folder: Path, capfd):
+    by_xet.refusals = {(method, call): (status, {})} if status else {}
+    by_xet.silent = {call} if not status else set()
+    with pytest.raises(UploadFailed, match=f"^not uploaded to me/urdu: .*{told}") as caught:
         upload(folder, "me/urdu")
+    said = str(caught.value) + "".join(capfd.readouterr())
+    assert TOKEN not in said and XET_TOKEN not in said and not by_xet.repositories["models/me/urdu"].files
+    by_xet.refusals, by_xet.silent = {}, set()
+    upload(folder, "me/urdu")
+    assert by_xet.repositories["models/me/urdu"].files == content(folder)
 
 
 @pytest.mark.parametrize(
