@@ -65,7 +65,9 @@ class RowBrowser:
             for label, masks in self.filters.items()
         }
         self.order = widgets.Dropdown(description="order", options=list(self.orders), style=wide, layout=room)
-        self.search = widgets.Text(description="search", placeholder="part of a text, id or speaker", style=wide, layout=room)
+        self.search = widgets.Text(
+            description="search", placeholder="part of a text, id or speaker", style=wide, layout=room
+        )
         self.back = widgets.Button(description="◀ previous", tooltip="previous page")
         self.on = widgets.Button(description="next ▶", tooltip="next page")
         self.status = widgets.HTML()
