@@ -218,6 +218,7 @@ class BeamSearch:
                 return self._library.KenLM(str(self.path), self._library.Dictionary(entries))
         except (RuntimeError, ValueError) as error:
             told = " ".join(str(error).split())
+            told = told.partition(" threw ")[2].partition(". ")[2] or told  # before it, where in KenLM's source
             raise NoLanguageModel(
                 f"KenLM cannot read the language model {self.path} ({told}); save it as an ARPA file of order 2 to "
                 f"{MAX_ORDER}, plain or .gz, or decode greedily"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import mmap
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import dropwhile, takewhile
@@ -17,6 +18,8 @@ from .language_model import RESERVED, UNKNOWN
 __all__ = ["Lexicon", "NoLanguageModel", "lexicon_of"]
 
 SPACES = ("|", "<space>", "▁", "_")  # what models of letters call the boundary between words
+
+BLANKS = re.compile(r"[\t ]+")  # spaces are CMU's, which KenLM then refuses in its own words
 
 GZIP, KENLM = b"\x1f\x8b", b"mmap lm http://kheafield.com/code"  # first bytes of such files
 
@@ -115,7 +118,7 @@ def _of_arpa(path: Path, *, zipped: bool) -> list[str]:
             unigrams = dropwhile(lambda line: line.strip() != "\\1-grams:", lines)
             next(unigrams, None)
             entries = takewhile(lambda line: not line.startswith("\\"), unigrams)
-            return [word.strip() for line in entries for word in line.split("\t")[1:2]]
+            return [word for line in entries for word in BLANKS.split(line.strip())[1:2]]
         except (EOFError, gzip.BadGzipFile) as error:
             raise NoLanguageModel(f"{path} is cut off ({error}); copy it again") from error
 
