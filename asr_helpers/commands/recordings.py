@@ -109,7 +109,7 @@ def where_to(sources: Sequence[Source], suffix: str, *, out: Path | None, beside
     Raises:
         ValueError: Two recordings would be written to one file, one from standard input beside itself, or into a file.
     """
-    if out is not None and out.exists() and not out.is_dir():
+    if out and Path(out).is_file():
         raise ValueError(f"{out} is a file; name a folder for what is written (--out)")
     if out is None and not beside:
         return dict.fromkeys(sources)

@@ -94,6 +94,9 @@ def _transcribe(options: argparse.Namespace) -> int:
                 continue
             named = options.format == "text" and len(targets) > 1 and targets[asked] is None
             deliver(f"{visible(source.name)}\t{text}" if named else text, targets[asked])
+    if options.out or options.beside:
+        place = f"in {options.out}" if options.out else "beside the recordings"
+        print(f"{counted(len(left) - failed, 'file')} written {place}", file=sys.stderr)
     if failed and len(left) > 1:
         print(f"{failed} of {len(left)} recordings could not be transcribed", file=sys.stderr)
     return int(failed > 0)

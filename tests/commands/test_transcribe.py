@@ -37,6 +37,7 @@ def test_one_recording_gives_its_text_and_several_their_names_too(model, tapes, 
 @pytest.mark.parametrize("form", ARGUMENT_FORMATS)
 def test_every_format_is_written_beside_and_not_a_second_time(form, model, tapes, capsys):
     assert transcribe(model, tapes, "--format", form, "--beside") == 0
+    assert capsys.readouterr().err == "2 files written beside the recordings\n"
     written = [tapes / f"a{FORMATS[form].suffix}", tapes / "day 2" / f"b{FORMATS[form].suffix}"]
     assert all(file.stat().st_size for file in written)
     written[0].write_text("corrected by hand")
@@ -91,7 +92,7 @@ def test_beam_search_takes_a_language_model_of_others_and_says_what_it_cannot_wr
     assert "german.arpa is of another language than the model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
 def test_what_is_redirected_is_utf8_whatever_the_system_writes(encoding, model, tapes):
     command = [sys.executable, "-m", "asr_helpers", "transcribe", "--model", str(model), str(tapes / "a.wav")]
     done = subprocess.run(command, capture_output=True, cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": encoding})
