@@ -86,8 +86,9 @@ def steps(folder: Path, *, tiny: bool) -> list[Step]:
         tiny: In sizes for a rehearsal on a CPU.
     """
     made, launcher = folder / "made", ["-m", "torch.distributed.run", "--nproc_per_node=2"]
-    random = {"checkpoint": str(made / "checkpoint")}
-    long, two = {"epochs": 120, "evaluations": 20}, {"epochs": 4, "evaluations": 1}
+    anew = {"resume": False}  # the machine may have been checked before
+    random = anew | {"checkpoint": str(made / "checkpoint")}
+    long, two = anew | {"epochs": 120, "evaluations": 20}, anew | {"epochs": 4, "evaluations": 1}
     sizes, tests, size, book, starter = {"base": 8.0, "xls-r-300m": 9.0}, "tests", "base", RUN, LONG
     if tiny:  # one corpus, one checkpoint, one run folder: what is prepared once serves all
         random = long = two = random | {"corpus": str(made)} | SHORT
@@ -108,14 +109,14 @@ def steps(folder: Path, *, tiny: bool) -> list[Step]:
             "starter, trained longer",
             [
                 [*_command("run", "sample", starter, long), "--until", "03"],
-                _command("train", "sample", starter, long | {"resume": False}),
+                _command("train", "sample", starter, long),
             ],
             5,
             lambda said: _training(starter),
         ),
         Step(
             "two processes on one GPU",
-            [[*launcher, *_command("train", "sample", starter, two | {"resume": False})]],
+            [[*launcher, *_command("train", "sample", starter, two)]],
             3,
             lambda said: _training(starter),
         ),

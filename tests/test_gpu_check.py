@@ -37,6 +37,7 @@ def test_every_command_can_be_given(tiny, tmp_path):
         given = [value for flag, value in pairwise(command) if flag == "-p"]
         for recipe in (ROOT / word for word in command if word.startswith("params/")):
             read_parameters(recipe, given)
+            assert "resume=False" in given, "a machine that was checked before is checked anew"
             recipes += 1
         script = next(word for word in command if word.endswith(".py")) if command[0] != "-m" else ""
         assert (ROOT / script).exists()
