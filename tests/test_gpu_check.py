@@ -89,7 +89,7 @@ def test_the_rehearsal_measures_everything_to_its_end(tmp_path):
     figures = {name: step["figures"] for name, step in steps.items()}
     assert len(figures["throughput, tiny"]) == 6 and all(value >= 0 for value in figures["throughput, tiny"].values())
     books = figures["notebooks, prus.yaml with random weights"]
-    assert {"01_data_inspection, seconds", "05_error_analysis_and_report, seconds", "training: best_cer"} <= set(books)
+    assert {"01_data_inspection, seconds", "05_error_analysis, seconds", "training: best_cer"} <= set(books)
     assert all(
         figures[name]["training: steps"] == 2 for name in ("starter, trained longer", "two processes on one GPU")
     )
