@@ -12,11 +12,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(INSTALLED)
 	@$(BIN)/python -m asr_helpers run params/sample.yaml
 
-# Unit tests; the papermill chain on other recordings and on the sample, real processes and a real browser; the notebooks
-# against their kept outputs (after the sample run, whose finished training they then find).
+# Unit tests; the sample run, whose finished training the browser tests and nbval then find; the papermill chain on other
+# recordings, real processes and a real browser; the notebooks against their kept outputs.
 test: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests
+	$(BIN)/python -m pytest -q -m slow tests/test_sample_run.py
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_sample_run.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
 # The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus; and whether
