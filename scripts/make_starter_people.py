@@ -2,10 +2,11 @@
 
 The script is the model card's recipe. It goes on from models/starter (or any checkpoint of that form), makes its
 frames twice as long and the network deeper without changing what it computes at first, and trains with CTC on phones
-(``scripts/starter_corpus.py`` prepares recordings and phones) under noise, rooms, narrow bands and SpecAugment.
+and, where a clip is Urdu, on letters (``scripts/starter_corpus.py`` prepares recordings and both) under noise, rooms,
+narrow bands and SpecAugment. The phones' head is left out of what it writes.
 
     python scripts/starter_corpus.py --human HUMAN --sentences SENTENCES --work build/starter
-    python scripts/make_starter_people.py --work build/starter --steps 3050 --finish 800
+    python scripts/make_starter_people.py --work build/starter --start models/starter_people --steps 1900 --finish 600
 
 The learning rate rises, stays, and falls over the last ``--finish`` steps; state.pt holds the rest, so a killed
 training goes on, and one that has not finished can be given more ``--steps``. ``curve.jsonl`` says what each hour
