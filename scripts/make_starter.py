@@ -191,33 +191,41 @@ def batches(clips: Clips, epoch: int) -> list[np.ndarray]:
     return list(full[rng.permutation(len(full))])
 
 
+def losses_of(logits: torch.Tensor, frames: torch.Tensor, texts: list[str], vocab: dict[str, int]) -> torch.Tensor:
+    """CTC loss per token of each clip, in fp32; tokens too rare for the vocabulary are left out."""
+    labels = [torch.tensor([vocab[c] for c in text if c in vocab]) for text in texts]
+    lengths = torch.tensor([len(x) for x in labels])
+    log_probs = logits.float().log_softmax(-1).transpose(0, 1)
+    loss = ctc_loss(log_probs, torch.cat(labels), frames, lengths, reduction="none", zero_infinity=True)
+    return loss / lengths.clamp(1)  # a clip in other letters has none
+
+
 def loss_of(model: Wav2Vec2ForCTC, clips: list[np.ndarray], texts: list[str]) -> torch.Tensor:
-    """CTC loss per letter, mean over the batch, in fp32."""
-    ids = vocabulary()
+    """CTC loss per letter, mean over the batch."""
     values, mask = collate(clips)
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(values, attention_mask=mask).logits
-    labels = [torch.tensor([ids[c] for c in t.replace(" ", "|")]) for t in texts]
-    lengths = torch.tensor([len(x) for x in labels])
     frames = model._get_feat_extract_output_lengths(mask.sum(1))
-    log_probs = logits.float().log_softmax(-1).transpose(0, 1)
-    loss = ctc_loss(log_probs, torch.cat(labels), frames, lengths, reduction="none", zero_infinity=True)
-    return (loss / lengths).mean()
+    return losses_of(logits, frames, [text.replace(" ", "|") for text in texts], vocabulary()).mean()
+
+
+def spelt(row: torch.Tensor, vocab: dict[str, int]) -> str:
+    """One clip's best tokens without repeats and specials."""
+    tokens = list(vocab)
+    return "".join(t for t in (tokens[k] for k in torch.unique_consecutive(row).tolist()) if len(t) == 1)
 
 
 @torch.no_grad()
 def evaluate(model: Wav2Vec2ForCTC, clips: Clips, count: int = 150) -> tuple[float, float]:
     model.eval()
-    tokens = list(vocabulary())
-    hypotheses = []
+    vocab, hypotheses = vocabulary(), []
     for start in range(0, count, BATCH):
         values, mask = collate([clips.clip(i) for i in range(start, min(count, start + BATCH))])
         with torch.autocast("cpu", torch.bfloat16):
             best = model(values, attention_mask=mask).logits.argmax(-1)
         frames = model._get_feat_extract_output_lengths(mask.sum(1))
         for row, n in zip(best, frames, strict=True):
-            ids = torch.unique_consecutive(row[:n]).tolist()
-            hypotheses.append("".join(tokens[i] for i in ids if i > 1).replace("|", " ").strip())
+            hypotheses.append(spelt(row[:n], vocab).replace("|", " ").strip())
     model.train()
     references = clips.texts[:count]
     return jiwer.wer(references, hypotheses), jiwer.cer(references, hypotheses)

@@ -27,11 +27,10 @@ import numpy as np
 import pandas as pd
 import soxr
 import torch
-from make_starter import collate, in_a_room, with_noise
+from make_starter import collate, in_a_room, losses_of, spelt, with_noise
 from make_starter import vocabulary as letter_vocabulary
 from scipy.signal import butter, sosfilt
 from starter_corpus import SYNTHETIC
-from torch.nn.functional import ctc_loss
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 from asr_helpers.audio import SAMPLING_RATE
@@ -172,15 +171,6 @@ def hear(model: Wav2Vec2ForCTC, clips: list[np.ndarray]) -> tuple[torch.Tensor, 
     return hidden, model._get_feat_extract_output_lengths(mask.sum(1))
 
 
-def losses_of(logits: torch.Tensor, frames: torch.Tensor, texts: list[str], vocab: dict[str, int]) -> torch.Tensor:
-    """CTC loss per token of each clip, in fp32; tokens too rare for the vocabulary are left out."""
-    labels = [torch.tensor([vocab[c] for c in text if c in vocab]) for text in texts]
-    lengths = torch.tensor([len(x) for x in labels])
-    log_probs = logits.float().log_softmax(-1).transpose(0, 1)
-    loss = ctc_loss(log_probs, torch.cat(labels), frames, lengths, reduction="none", zero_infinity=True)
-    return loss / lengths.clamp(1)  # a clip in other letters has none
-
-
 def loss_of(model: Wav2Vec2ForCTC, heard: list[np.ndarray], clips: Clips, batch: np.ndarray, vocab: Vocabularies):
     """Mean over the batch of the phones' loss and, where a clip is Urdu, its letters'."""
     hidden, frames = hear(model, heard)
@@ -224,12 +214,6 @@ def error_rates(model: Wav2Vec2ForCTC, clips: Clips, vocab: Vocabularies) -> dic
         **{name: rate(np.flatnonzero(clips.languages == name)) for name in languages},
         "letters": jiwer.cer([clips.letters[i] for i in urdu], [letters[i] for i in urdu]),
     }
-
-
-def spelt(row: torch.Tensor, vocab: dict[str, int]) -> str:
-    """One clip's best tokens without repeats and specials."""
-    tokens = list(vocab)
-    return "".join(t for t in (tokens[k] for k in torch.unique_consecutive(row).tolist()) if len(t) == 1)
 
 
 def rate_share(step: int, steps: int, finish: int) -> float:
