@@ -25,13 +25,14 @@ ARROW = {"arrowstyle": "->", "color": COLOURS[1], "linewidth": 2}
 SHORT = 2  # characters that are named by their code points; longer pieces stand as they are
 
 
-def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> Axes:
+def architecture(recogniser: Any, clock: Any, ax: Axes, *, head: str = "new", title: str = "") -> Axes:
     """Draw what a recording passes through, with the numbers of this checkpoint.
 
     Args:
         recogniser: A CTC model of transformers, of any family.
         clock: When each frame is (a `decoding.FrameClock`).
         ax: Where to draw; 6 inches by 3.5 have room for every number, and are still read on a phone.
+        head: Where its head comes from.
         title: The finding.
     """
     config, body = recogniser.config, recogniser.base_model
@@ -42,10 +43,10 @@ def architecture(recogniser: Any, clock: Any, ax: Axes, *, title: str = "") -> A
         _front(config, body),
         ("frames", f"one every {step:.0f} ms, each hears {hears:.0f} ms: {_width(config)} numbers"),
         ("transformer", f"{layers}, {_size(body.feature_projection, body.encoder)}"),
-        ("head (new)", f"{config.vocab_size} probabilities a frame, {_size(recogniser.lm_head)}"),
+        (f"head ({head})", f"{config.vocab_size} probabilities a frame, {_size(recogniser.lm_head)}"),
     )
     for place, (name, numbers) in enumerate(boxes):
-        learns = name in ("convolutions", "transformer", "head (new)")
+        learns = name.split()[0] in ("convolutions", "transformer", "head")
         box = {"boxstyle": "round,pad=0.5", "edgecolor": COLOURS[0], "facecolor": "#dcecf7" if learns else "white"}
         ax.text(0, place, f"{name}\n{numbers}", ha="center", va="center", fontsize=9, bbox=box, linespacing=1.3)
         if place:

@@ -18,13 +18,13 @@ from asr_helpers.text.normaliser import Normaliser
 def test_the_drawing_has_the_numbers_of_the_checkpoint():
     model = tiny_model()
     model.wav2vec2.feature_extractor._freeze_parameters()
-    ax = architecture(model, FrameClock.of(model), Figure(figsize=(6, 3.5)).subplots())
+    ax = architecture(model, FrameClock.of(model), Figure(figsize=(6, 3.5)).subplots(), head="kept")
     said = " ".join(text.get_text() for text in ax.texts)
     config = model.config
     assert f"{config.num_hidden_layers} layers of {config.hidden_size}" in said
     assert f"{config.vocab_size} probabilities" in said and said.count("frozen") == 1
     head = model.lm_head.weight.numel() + model.lm_head.bias.numel()
-    assert f"{head:,} parameters" in said
+    assert f"{head:,} parameters" in said and "head (kept)" in said
 
 
 @pytest.mark.parametrize(
