@@ -47,10 +47,12 @@ picture: $(INSTALLED)
 	  --screenshot=build/report.png "file://$(CURDIR)/runs/sample/report.html"
 	$(BIN)/python -c "from PIL import Image; Image.open('build/report.png').save('docs/report.webp', lossless=True)"
 
-# The starter checkpoint from nothing: hours on two CPU cores (see models/starter/README.md).
+# The starter checkpoint from nothing: hours on two CPU cores (see models/starter/README.md). SENTENCES: a file of Urdu, one a line.
 starter: $(INSTALLED)
 	$(BIN)/python -m pip install -q wordfreq==3.1.1
-	$(BIN)/python scripts/make_starter.py
+	$(BIN)/python scripts/make_starter.py --work build/words --out build/words/model
+	$(BIN)/python scripts/make_starter.py --work build/sentences --start build/words/model --sentences $(SENTENCES) \
+	  --peak-rate 6e-4 --steps 1950 --decay 700
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@echo "installing into $(VENV): some minutes the first time"

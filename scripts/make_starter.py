@@ -1,11 +1,14 @@
 """Make models/starter again: a small Wav2Vec2 that has heard synthetic Urdu before the sample run fine-tunes it.
 
 The script is the model card's recipe. It draws random word sequences from wordfreq's Urdu list, lets espeak-ng read
-them in voices that the sample corpus does not use, and trains with CTC under noise, reverberation and SpecAugment.
+them in voices that the sample corpus does not use, and trains with CTC under noise, reverberation and SpecAugment. Then
+it does the same with people's sentences, whose words follow each other as Urdu's do:
 
-    python scripts/make_starter.py --work build/starter
+    python scripts/make_starter.py --work build/words --out build/words/model
+    python scripts/make_starter.py --work build/sentences --start build/words/model --sentences SENTENCES \\
+        --peak-rate 6e-4 --steps 1950 --decay 700
 
-The speech (about 2 GB) and the checkpoints stay in the work folder; a killed run goes on from the newest checkpoint.
+Speech (about 2 GB each) and checkpoints stay in the work folder; a killed run goes on from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jiwer
@@ -20,7 +24,7 @@ import numpy as np
 import soxr
 import torch
 from scipy.signal import fftconvolve
-from starter_corpus import SPEAKERS
+from starter_corpus import SPEAKERS, any_voice, usable_sentences
 from torch.nn.functional import ctc_loss
 from tqdm import tqdm
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
@@ -28,15 +32,16 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 from asr_helpers.audio import SAMPLING_RATE
 from asr_helpers.model.processor import make_processor
 from asr_helpers.model.vocabulary import SPECIALS
-from asr_helpers.sample.synthesis import NATIVE_RATE, Line, Voice, speak_lines
+from asr_helpers.sample.synthesis import NATIVE_RATE, Line, speak_lines
 
 SAMPLE_VOICES = ("m3", "f2", "m7", "f4")  # the sample corpus speaks with these, so the starter never hears them
 ALPHABET = "ءآأؤئابتثجحخدذرزسشصضطظعغفقلمنوٹپچڈڑژکگںھہۂیے"
 UTTERANCES = 24_000
 ZIPF_FLATTENING = 0.6  # word probabilities to this power: rare words are heard too
 HELD_OUT_EVERY = 20  # every 20th word is kept from training, to measure what an unheard word costs
+CHECKED = 200  # utterances held out of each kind
 BATCH = 16
-PEAK_RATE, WARMUP = 1e-3, 400
+WARMUP = 400
 
 
 def vocabulary() -> dict[str, int]:
@@ -53,7 +58,7 @@ def word_list() -> tuple[list[str], np.ndarray]:
     return words, weights / weights.sum()
 
 
-def make_script(count: int, voices: list[str], rng: np.random.Generator, *, held_out: bool | None) -> list[Line]:
+def make_script(count: int, voices: Sequence[str], rng: np.random.Generator, *, held_out: bool | None) -> list[Line]:
     """Random word sequences: ``held_out`` False uses the training words, True only the others."""
     words, weights = word_list()
     is_held_out = np.arange(len(words)) % HELD_OUT_EVERY == 0
@@ -62,14 +67,27 @@ def make_script(count: int, voices: list[str], rng: np.random.Generator, *, held
     lines = []
     for _ in range(count):
         chosen = rng.choice(len(words), size=rng.integers(2, 10), p=weights)
-        voice = Voice(
-            variant=str(rng.choice(voices)),
-            rate=int(rng.integers(120, 221)),
-            pitch=int(rng.integers(25, 76)),
-            pitch_range=int(rng.integers(30, 71)),
-        )
-        lines.append(Line(" ".join(words[i] for i in chosen), voice))
+        lines.append(Line(" ".join(words[i] for i in chosen), any_voice(voices, rng)))
     return lines
+
+
+def scripts_of_words(rng: np.random.Generator) -> dict[str, list[Line]]:
+    """What training hears, and what it is checked on: voices that it has not heard, and words."""
+    return {
+        "train": make_script(UTTERANCES, SPEAKERS, rng, held_out=False),
+        "unheard_voices": make_script(CHECKED, SAMPLE_VOICES, rng, held_out=False),
+        "unheard_voices_and_words": make_script(CHECKED, SAMPLE_VOICES, rng, held_out=True),
+    }
+
+
+def scripts_of_sentences(file: Path, rng: np.random.Generator) -> dict[str, list[Line]]:
+    """The same of a file's sentences: each is heard once an epoch, always in one voice, or is checked on."""
+    sentences = [text for text in usable_sentences(file) if set(text) <= {*ALPHABET, " "}]
+    order = [sentences[i] for i in rng.permutation(len(sentences))]
+    return {
+        "train": [Line(text, any_voice(SPEAKERS, rng)) for text in order[CHECKED:]],
+        "unheard_voices_and_sentences": [Line(text, any_voice(SAMPLE_VOICES, rng)) for text in order[:CHECKED]],
+    }
 
 
 def synthesise(lines: list[Line], folder: Path) -> None:
@@ -231,15 +249,21 @@ def evaluate(model: Wav2Vec2ForCTC, clips: Clips, count: int = 150) -> tuple[flo
     return jiwer.wer(references, hypotheses), jiwer.cer(references, hypotheses)
 
 
-def learning_rate(step: int, steps: int, decay: int) -> float:
-    return PEAK_RATE * min(1, (step + 1) / WARMUP, max(0.0, (steps - step) / decay))
+def rate_share(step: int, steps: int, decay: int) -> float:
+    """Of the peak learning rate at a step."""
+    return min(1, (step + 1) / WARMUP, max(0.0, (steps - step) / decay))
 
 
-def train(work: Path, *, steps: int, decay: int, seed: int) -> Wav2Vec2ForCTC:
-    clips = Clips(work / "train")
-    held = {name: Clips(work / name) for name in ("unheard_voices", "unheard_voices_and_words")}
-    model = new_model(seed).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+def train(
+    model: Wav2Vec2ForCTC, work: Path, checked: Sequence[str], *, steps: int, decay: int, peak: float, seed: int
+) -> Wav2Vec2ForCTC:
+    """Train on ``work / "train"`` and read ``checked`` now and then.
+
+    ``checkpoint.pt`` holds where it stands.
+    """
+    clips, held = Clips(work / "train"), {name: Clips(work / name) for name in checked}
+    model = model.train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     checkpoint, step = work / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -253,7 +277,7 @@ def train(work: Path, *, steps: int, decay: int, seed: int) -> Wav2Vec2ForCTC:
             rng = np.random.default_rng([seed, step])
             np.random.seed(step)  # transformers draws its SpecAugment masks from here
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, steps, decay)
+                group["lr"] = peak * rate_share(step, steps, decay)
             loss = loss_of(model, [disturb(clips.clip(i), rng) for i in batch], [clips.texts[i] for i in batch])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -279,20 +303,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/starter"))
     parser.add_argument("--out", type=Path, default=Path("models/starter"))
+    parser.add_argument("--start", type=Path, help="checkpoint of this script to go on from; else random weights")
+    parser.add_argument("--sentences", type=Path, help="Urdu sentences, one a line, in place of random words")
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--decay", type=int, default=1200, help="last steps, with the learning rate falling to 0")
+    parser.add_argument("--peak-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=20)
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
-    scripts = {
-        "train": make_script(UTTERANCES, SPEAKERS, rng, held_out=False),
-        "unheard_voices": make_script(200, list(SAMPLE_VOICES), rng, held_out=False),
-        "unheard_voices_and_words": make_script(200, list(SAMPLE_VOICES), rng, held_out=True),
-    }
+    scripts = scripts_of_sentences(args.sentences, rng) if args.sentences else scripts_of_words(rng)
     for name, lines in scripts.items():
         if not (args.work / name / "audio.i16").exists():
             synthesise(lines, args.work / name)
-    model = train(args.work, steps=args.steps, decay=args.decay, seed=args.seed)
+    if args.start:
+        model = Wav2Vec2ForCTC.from_pretrained(args.start, dtype=torch.float32, attn_implementation="eager")
+    else:
+        model = new_model(args.seed)
+    checked = [name for name in scripts if name != "train"]
+    train(model, args.work, checked, steps=args.steps, decay=args.decay, peak=args.peak_rate, seed=args.seed)
     # half precision: half the download; load_for_ctc trains in fp32 all the same
     model.half().save_pretrained(args.out)
     make_processor(vocabulary(), args.out)

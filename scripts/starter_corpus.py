@@ -135,23 +135,28 @@ def held_out_speakers(clips: pd.DataFrame) -> set[str]:
     return held
 
 
-def synthetic_script(sentences: Path, count: int, rng: np.random.Generator) -> list[Line]:
-    """``count`` different sentences, normalised, each read by somebody else at some other speed and pitch."""
+def any_voice(variants: Sequence[str], rng: np.random.Generator) -> Voice:
+    """One of espeak-ng's variants at some speed, pitch and liveliness."""
+    return Voice(
+        variant=str(rng.choice(variants)),
+        rate=int(rng.integers(120, 221)),
+        pitch=int(rng.integers(25, 76)),
+        pitch_range=int(rng.integers(30, 71)),
+    )
+
+
+def usable_sentences(file: Path) -> list[str]:
+    """The different Urdu sentences of a file, normalised and sorted, without long ones."""
     normalise = Normaliser(language=LANGUAGE.code)
-    texts = {normalise(line) for line in sentences.read_text(encoding="utf-8").splitlines()}
-    usable = sorted(text for text in texts if 0 < len(text.split()) <= MOST_WORDS)
-    return [
-        Line(
-            usable[i],
-            Voice(
-                variant=str(rng.choice(SPEAKERS)),
-                rate=int(rng.integers(120, 221)),
-                pitch=int(rng.integers(25, 76)),
-                pitch_range=int(rng.integers(30, 71)),
-            ),
-        )
-        for i in rng.choice(len(usable), size=min(count, len(usable)), replace=False)
-    ]
+    texts = {normalise(line) for line in file.read_text(encoding="utf-8").splitlines()}
+    return sorted(text for text in texts if 0 < len(text.split()) <= MOST_WORDS)
+
+
+def synthetic_script(sentences: Path, count: int, rng: np.random.Generator) -> list[Line]:
+    """``count`` different sentences, each read by somebody else at some other speed and pitch."""
+    usable = usable_sentences(sentences)
+    chosen = rng.choice(len(usable), size=min(count, len(usable)), replace=False)
+    return [Line(usable[i], any_voice(SPEAKERS, rng)) for i in chosen]
 
 
 def spoken(lines: Sequence[Line]) -> Iterable[np.ndarray]:

@@ -122,3 +122,17 @@ def test_a_clip_in_other_letters_than_urdus_does_not_spoil_the_loss(maker, start
     loss = maker.loss_of(training.model, [clips.clip(i) for i in batch], clips, batch, maker.Vocabularies.of(work))
     loss.backward()
     assert loss.isfinite() and all(p.grad is None or p.grad.isfinite().all() for p in training.model.parameters())
+
+
+def test_no_sentence_and_no_voice_that_is_checked_on_is_trained_on(maker, tmp_path):
+    import make_starter
+
+    words = sorted(make_starter.ALPHABET)
+    file = tmp_path / "sentences.txt"
+    file.write_text("\n".join(f"ب{a}ا ب{b}ا۔" for a in words for b in words[:25]) + "\nabc\n", encoding="utf-8")
+    scripts = make_starter.scripts_of_sentences(file, np.random.default_rng(1))
+    trained, checked = scripts["train"], scripts["unheard_voices_and_sentences"]
+    assert len(checked) == make_starter.CHECKED and len(trained) > 3 * len(checked)
+    assert not {line.text for line in trained} & {line.text for line in checked}
+    assert not {line.voice.variant for line in trained} & {line.voice.variant for line in checked}
+    assert all(set(line.text) <= {*make_starter.ALPHABET, " "} for line in (*trained, *checked))

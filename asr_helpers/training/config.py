@@ -83,7 +83,7 @@ class TrainingConfig:
             machine.
     """
 
-    epochs: float = 12.0
+    epochs: float = 7.0
     max_steps: int = -1
     batch_size: int = 8
     accumulation: int = 1
