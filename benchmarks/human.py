@@ -139,8 +139,9 @@ def _percent(value: float, low: float | None, high: float | None) -> str:
 def picture(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
     """CER over minutes of training speech, one panel a corpus, one line a checkpoint and way of reading."""
     kinds = [kind for kind in KINDS if any(cell["kind"] == kind for cell in cells)]
-    size = (4 * len(kinds), 3.8)
-    figure, axes = plt.subplots(1, len(kinds), figsize=size, layout="constrained", sharey=True, squeeze=False)
+    size = (max(6, 4 * len(kinds)), 4.4)
+    shared = {"sharex": True, "sharey": True, "squeeze": False}
+    figure, axes = plt.subplots(1, len(kinds), figsize=size, layout="constrained", **shared)
     names = list(dict.fromkeys(cell["name"] for cell in cells))
     for ax, kind in zip(axes[0], kinds, strict=True):
         for colour, name in zip(COLOURS, names, strict=False):
@@ -155,7 +156,8 @@ def picture(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
                 ax.plot(minutes, rates, style, color=colour, markersize=4, label=f"{name}, {read}")
         finish(ax, kind, "minutes of training speech", "CER on the test split (%)" if ax is axes[0, 0] else "")
     axes[0, 0].set_ylim(bottom=0)
-    axes[0, 0].legend(fontsize=8)
+    axes[0, 0].set_xlim(left=0)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     figure.savefig(path, dpi=110)
 
 
