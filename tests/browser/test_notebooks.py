@@ -63,8 +63,10 @@ def open_two_rows(box) -> list[str]:
     """Open the first two rows one after the other; the sources of their players."""
     sources = []
     for number in range(2):
-        name = row_buttons(box).nth(number).inner_text().removeprefix("▶ ")
-        row_buttons(box).nth(number).click()
+        written = row_buttons(box).filter(has_text=re.compile(r"\S"))  # ipywidgets draws a button before its text
+        button = written.nth(number)
+        name = button.inner_text().removeprefix("▶ ")
+        button.click()
         box.locator("h4", has_text=re.compile(rf"utterance {re.escape(name)}$")).wait_for()
         sources.append(source(box))
     return sources
