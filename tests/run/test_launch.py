@@ -132,8 +132,10 @@ def test_the_cores_are_shared_out_unless_the_user_has_done_so(monkeypatch):
 # ---- real trainings in two processes -----------------------------------------------
 
 CALLER = """
+import signal
 import sys
 from asr_helpers.run.launch import run_processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as a kernel does; in a shell's background it is ignored
 run_processes({parameters!r}, run_folder={run_folder!r}, processes=2)
 """
 
