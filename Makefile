@@ -49,6 +49,7 @@ picture: $(INSTALLED)
 
 # The starter checkpoint from nothing: hours on two CPU cores (see models/starter/README.md). SENTENCES: a file of Urdu, one a line.
 starter: $(INSTALLED)
+	@test -f "$(SENTENCES)" || { echo 'make starter SENTENCES=file: Urdu sentences, one a line'; exit 1; }
 	$(BIN)/python -m pip install -q wordfreq==3.1.1
 	$(BIN)/python scripts/make_starter.py --work build/words --out build/words/model
 	$(BIN)/python scripts/make_starter.py --work build/sentences --start build/words/model --sentences $(SENTENCES) \

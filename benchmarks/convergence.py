@@ -1,7 +1,7 @@
 """Does it learn: two plain Trainers and this project's from the same starter, data, seed and number of examples seen.
 
     python benchmarks/convergence.py                       # 30 epochs of the sample corpus each, as the original
-    python benchmarks/convergence.py --epochs 12           # as the sample run
+    python benchmarks/convergence.py --epochs 7            # as the sample run
     python benchmarks/convergence.py --only "transformers' example"    # joins what was measured before
 
 All are read with the same yardstick at the same numbers of examples: greedy WER and CER on the validation split, in

@@ -249,9 +249,9 @@ def evaluate(model: Wav2Vec2ForCTC, clips: Clips, count: int = 150) -> tuple[flo
     return jiwer.wer(references, hypotheses), jiwer.cer(references, hypotheses)
 
 
-def rate_share(step: int, steps: int, decay: int) -> float:
-    """Of the peak learning rate at a step."""
-    return min(1, (step + 1) / WARMUP, max(0.0, (steps - step) / decay))
+def rate_share(step: int, steps: int, decay: int, *, warmup: int = WARMUP) -> float:
+    """Of the peak learning rate at a step: it rises, stays, and falls to 0 over the last ``decay`` steps."""
+    return min(1, (step + 1) / warmup, max(0.0, (steps - step) / max(1, decay)))
 
 
 def train(

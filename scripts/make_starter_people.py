@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 import soxr
 import torch
-from make_starter import collate, in_a_room, losses_of, spelt, with_noise
+from make_starter import collate, in_a_room, losses_of, rate_share, spelt, with_noise
 from make_starter import vocabulary as letter_vocabulary
 from scipy.signal import butter, sosfilt
 from starter_corpus import SYNTHETIC
@@ -216,11 +216,6 @@ def error_rates(model: Wav2Vec2ForCTC, clips: Clips, vocab: Vocabularies) -> dic
     }
 
 
-def rate_share(step: int, steps: int, finish: int) -> float:
-    """Of the peak learning rates at a step."""
-    return min(1, (step + 1) / WARMUP, max(0.0, (steps - step) / max(1, finish)))
-
-
 def make_optimisers(model: Wav2Vec2ForCTC) -> list[torch.optim.Optimizer]:
     """Muon for the transformer's matrices, which it trains in fewer steps, AdamW for all else."""
     matrices = {n: p for n, p in model.named_parameters() if p.ndim == 2 and "encoder.layers" in n}
@@ -291,7 +286,7 @@ def train(work: Path, training: Training, vocab: Vocabularies, *, steps: int, fi
             if not loss.isfinite():
                 raise FloatingPointError(f"step {training.step}: the loss is {loss.item()}; state.pt is from before")
             loss.backward()
-            training.advance(rate_share(training.step, steps, finish))
+            training.advance(rate_share(training.step, steps, finish, warmup=WARMUP))
             losses.append(loss.item())
             training.hours += float(seconds[batch].sum()) / 3600
             if training.step % REPORT_EVERY == 0:
