@@ -17,17 +17,17 @@ run: $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
 	$(BIN)/python -m pytest -q -m slow tests/test_sample_run.py
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests --ignore tests/test_sample_run.py
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12 -m slow tests --ignore tests/test_sample_run.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
-# The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus; and whether
-# all of it has wheels for the Python that Colab has, which cannot be had here.
+# The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus, as Colab
+# runs them; and whether all of it has wheels for the Python that Colab has, which cannot be had here.
 lowest:
 	$(PYTHON) -m venv $(OLD)
 	$(OLD)/bin/python -m pip install -q -c tests/constraints-lowest.txt -e ".[notebooks]" pytest
 	$(OLD)/bin/python scripts/check_wheels.py 3.13
 	$(OLD)/bin/python -m pytest -q tests/test_house.py
-	$(OLD)/bin/python -m pytest -q tests/test_notebooks.py -k own_recordings
+	$(OLD)/bin/python -m pytest -q tests/test_notebooks.py -k run_by_notebook_00
 
 # Rules and layout of the code, that of the notebooks' cells too.
 lint: $(INSTALLED)
@@ -53,7 +53,7 @@ starter: $(INSTALLED)
 	$(BIN)/python -m pip install -q wordfreq==3.1.1
 	$(BIN)/python scripts/make_starter.py --work build/words --out build/words/model
 	$(BIN)/python scripts/make_starter.py --work build/sentences --start build/words/model --sentences $(SENTENCES) \
-	  --peak-rate 6e-4 --steps 1950 --decay 700
+	  --peak-rate 6e-4 --steps 4300 --decay 1200
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@echo "installing into $(VENV): some minutes the first time"

@@ -158,7 +158,9 @@ def project_trainer(run: Run, corpus: Corpus, *, callbacks: Sequence[TrainerCall
         callbacks: What is told of the steps.
         given: Notebook 04's parameters; by default one epoch in the original's batches.
     """
-    parameters = {"epochs": 1, "batch_size": original.BATCH_SIZE, "evaluations": 1, "seed": SEED, "head_seed": SEED}
+    parameters = {"epochs": 1, "batch_size": original.BATCH_SIZE, "evaluations": 1, "seed": SEED}
+    new = {"head_seed": SEED, "keep_head": False, "learning_rate": 5e-4, "encoder_learning_rate": 5e-4}
+    parameters |= new  # as the original's head is, and at the rates of one
     dropout = load_config(corpus.checkpoint).hidden_dropout
     trainer = start_training(
         run, {**parameters, "checkpoint": str(corpus.checkpoint), "dropout": dropout, **given}

@@ -6,9 +6,9 @@ it does the same with people's sentences, whose words follow each other as Urdu'
 
     python scripts/make_starter.py --work build/words --out build/words/model
     python scripts/make_starter.py --work build/sentences --start build/words/model --sentences SENTENCES \\
-        --peak-rate 6e-4 --steps 1950 --decay 700
+        --peak-rate 6e-4 --steps 4300 --decay 1200
 
-Speech (about 2 GB each) and checkpoints stay in the work folder; a killed run goes on from the newest checkpoint.
+Speech (2 and 4 GB) and checkpoints stay in the work folder; a killed run goes on from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -80,14 +80,14 @@ def scripts_of_words(rng: np.random.Generator) -> dict[str, list[Line]]:
     }
 
 
-def scripts_of_sentences(file: Path, rng: np.random.Generator) -> dict[str, list[Line]]:
-    """The same of a file's sentences: each is heard once an epoch, always in one voice, or is checked on."""
+def scripts_of_sentences(file: Path, takes: int, rng: np.random.Generator) -> dict[str, list[Line]]:
+    """The same of a file's sentences: each is heard in ``takes`` voices, or is checked on."""
     sentences = [text for text in usable_sentences(file) if set(text) <= {*ALPHABET, " "}]
     order = [sentences[i] for i in rng.permutation(len(sentences))]
-    return {
-        "train": [Line(text, any_voice(SPEAKERS, rng)) for text in order[CHECKED:]],
-        "unheard_voices_and_sentences": [Line(text, any_voice(SAMPLE_VOICES, rng)) for text in order[:CHECKED]],
-    }
+    heard = [Line(text, any_voice(SPEAKERS, rng)) for text in order[CHECKED:]]
+    checked = [Line(text, any_voice(SAMPLE_VOICES, rng)) for text in order[:CHECKED]]  # the same for any takes
+    heard += [Line(text, any_voice(SPEAKERS, rng)) for _ in range(takes - 1) for text in order[CHECKED:]]
+    return {"train": heard, "unheard_voices_and_sentences": checked}
 
 
 def synthesise(lines: list[Line], folder: Path) -> None:
@@ -305,16 +305,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/starter"))
     parser.add_argument("--start", type=Path, help="checkpoint of this script to go on from; else random weights")
     parser.add_argument("--sentences", type=Path, help="Urdu sentences, one a line, in place of random words")
+    parser.add_argument("--takes", type=int, default=2, help="voices in which each of those sentences is heard")
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--decay", type=int, default=1200, help="last steps, with the learning rate falling to 0")
     parser.add_argument("--peak-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=20)
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
-    scripts = scripts_of_sentences(args.sentences, rng) if args.sentences else scripts_of_words(rng)
+    scripts = scripts_of_sentences(args.sentences, args.takes, rng) if args.sentences else scripts_of_words(rng)
     for name, lines in scripts.items():
         if not (args.work / name / "audio.i16").exists():
             synthesise(lines, args.work / name)
+        elif Clips(args.work / name).texts != [line.text for line in lines]:
+            raise SystemExit(f"{args.work / name} holds the speech of another script; give --work another folder")
     if args.start:
         model = Wav2Vec2ForCTC.from_pretrained(args.start, dtype=torch.float32, attn_implementation="eager")
     else:

@@ -130,9 +130,11 @@ def test_no_sentence_and_no_voice_that_is_checked_on_is_trained_on(maker, tmp_pa
     words = sorted(make_starter.ALPHABET)
     file = tmp_path / "sentences.txt"
     file.write_text("\n".join(f"ب{a}ا ب{b}ا۔" for a in words for b in words[:25]) + "\nabc\n", encoding="utf-8")
-    scripts = make_starter.scripts_of_sentences(file, np.random.default_rng(1))
+    once, scripts = (make_starter.scripts_of_sentences(file, takes, np.random.default_rng(1)) for takes in (1, 2))
     trained, checked = scripts["train"], scripts["unheard_voices_and_sentences"]
     assert len(checked) == make_starter.CHECKED and len(trained) > 3 * len(checked)
+    assert once["train"] == trained[: len(trained) // 2] and once["unheard_voices_and_sentences"] == checked
+    assert {line.text for line in once["train"]} == {line.text for line in trained}
     assert not {line.text for line in trained} & {line.text for line in checked}
     assert not {line.voice.variant for line in trained} & {line.voice.variant for line in checked}
     assert all(set(line.text) <= {*make_starter.ALPHABET, " "} for line in (*trained, *checked))

@@ -21,7 +21,7 @@ OTHER_NAMES = {
     # of programs and of layouts
     "save_to_disk", "load_from_disk", "asr_helpers", "common_voice", "sys_modules", "num_processes", "nproc_per_node",
     # of arguments that only a program gives: no notebook hands them on
-    "keep_head", "shortest_frames", "blank_id", "vocab_size", "apply_spec_augment", "load_for_ctc", "make_exact",
+    "shortest_frames", "blank_id", "vocab_size", "apply_spec_augment", "load_for_ctc", "make_exact",
     "mask_time_length", "stream_prepared", "share", "return_attention_mask", "ctc_loss_reduction",
 }  # fmt: skip
 

@@ -37,7 +37,7 @@ def tiny_run(
     Args:
         folder: Is made; the recordings and the checkpoint come into it too.
         shard_seconds: Audio in a shard: few seconds make several shards.
-        model: The checkpoint; by default a wav2vec2. Its head is of the letters' size or will be new.
+        model: The checkpoint; by default a wav2vec2. Its head is kept, if its config has VOCAB's size and blank.
         splits: Utterances of each split.
     """
     folder.mkdir(exist_ok=True)

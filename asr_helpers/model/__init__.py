@@ -3,10 +3,10 @@
 from .families import inputs_of
 from .frames import ctc_frames_needed, frame_seconds, output_frames, samples_needed
 from .hub import locate_checkpoint
-from .loading import load_config, load_for_ctc, load_trained
+from .loading import kept_outputs, load_config, load_for_ctc, load_trained
 from .masking import spec_augment
 from .processor import load_processor, make_processor, make_tokenizer, round_trip
-from .vocabulary import Alphabet, build_vocab, collapse, read_alphabet, unseen_letters
+from .vocabulary import Alphabet, build_vocab, collapse, unseen_letters
 
 __all__ = [
     "Alphabet",
@@ -15,6 +15,7 @@ __all__ = [
     "ctc_frames_needed",
     "frame_seconds",
     "inputs_of",
+    "kept_outputs",
     "load_config",
     "load_for_ctc",
     "load_processor",
@@ -23,7 +24,6 @@ __all__ = [
     "make_processor",
     "make_tokenizer",
     "output_frames",
-    "read_alphabet",
     "round_trip",
     "samples_needed",
     "spec_augment",

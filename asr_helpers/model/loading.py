@@ -18,12 +18,12 @@ from .adapters import FILE, load_adapter, rest_all_but
 from .exact import make_exact
 from .families import ADAPTER, HEAD, family_of
 from .frozen import freeze_lowest
-from .head import MASK_VECTOR, alphabet_to_keep, draw, keep_outputs, seed_of
+from .head import MASK_VECTOR, draw, keep_outputs, known_outputs, seed_of
 from .hub import has_safe_weights, locate_checkpoint
 from .lora import add_lora
 from .vocabulary import Alphabet
 
-__all__ = ["check_vocabulary", "load_config", "load_for_ctc", "load_trained", "spec_augment_for"]
+__all__ = ["check_vocabulary", "kept_outputs", "load_config", "load_for_ctc", "load_trained", "spec_augment_for"]
 
 # What a new head may lack in a checkpoint; anything else that is missing means that the checkpoint is another
 # model.
@@ -63,9 +63,10 @@ def load_for_ctc(
     Args:
         checkpoint: A folder, or an id on the Hugging Face Hub.
         processor: The processor (or tokenizer) whose vocabulary the head speaks.
-        head_seed: Seed of the new head.
+        head_seed: Seed of what is new in the head.
         keep_head: Go on from a fine-tuned checkpoint's head: the letters that it knows keep their weights, wherever
-            they stand in its vocabulary; the others are drawn, and its outputs for anything else are left out.
+            they stand in its vocabulary; the others are drawn, and its outputs for anything else are left out. The head
+            is new all the same where there is none that could be kept (`kept_outputs`).
         adapter_language: Begin with this language's adapter of an MMS checkpoint (``"urd-script_arabic"``), and ask a
             gradient for adapter and head alone. Empty: train the whole model.
         add_adapter: As in `load_config`.
@@ -96,22 +97,25 @@ def load_for_ctc(
     folder = locate_checkpoint(checkpoint, also=FILE.format(adapter_language) if adapter_language else "")
     config = load_config(folder, add_adapter=add_adapter)
     new_layers = add_adapter and not load_config(folder).add_adapter
-    if keep_head and new_layers:
-        raise ValueError("keep_head keeps a head that has never heard the layer of add_adapter; leave one of them out")
     alphabet = Alphabet.of(processor)
-    own = alphabet_to_keep(folder, checkpoint) if keep_head else alphabet
-    _configure(config, own, dropout=dropout, spec_augment=spec_augment)
+    kept = kept_outputs(folder, alphabet, add_adapter=add_adapter) if keep_head else {}
+    if not kept:
+        config.update({"vocab_size": len(alphabet), "pad_token_id": alphabet.blank})
+    _configure(config, dropout=dropout, spec_augment=spec_augment)
     if shortest_frames is not None:
         for name, value in spec_augment_for(config, shortest_frames).items():
             setattr(config, name, value)
     model, fresh = _load(
         folder, config, attn_implementation, new_layers=seed_of(head_seed, ADAPTER) if new_layers else None
     )
-    if keep_head and any(name.startswith(HEAD) for name in fresh):
-        raise ValueError(f"keep_head=True, but {checkpoint} has no CTC head; keep_head=False gets a new one")
-    draw(model, fresh if keep_head else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
-    if keep_head:
-        keep_outputs(model, own, alphabet, head_seed)
+    if kept and any(name.startswith(HEAD) for name in fresh):
+        raise ValueError(
+            f"{checkpoint} has no CTC head among its weights, though its config.json says so; "
+            "keep_head=False gets a new one"
+        )
+    draw(model, fresh if kept else fresh | {f"{HEAD}weight", f"{HEAD}bias"}, head_seed)
+    if kept:
+        keep_outputs(model, kept, alphabet, head_seed)
     if freeze_feature_encoder and hasattr(model, "freeze_feature_encoder"):  # not where features are computed before
         model.freeze_feature_encoder()
     if adapter_language:
@@ -126,6 +130,23 @@ def load_for_ctc(
     if frozen_layers:
         freeze_lowest(model, frozen_layers)
     return model.train()
+
+
+def kept_outputs(checkpoint: str | Path, alphabet: Alphabet, *, add_adapter: bool = False) -> dict[int, int]:
+    """Say which outputs of a head for ``alphabet`` keep a checkpoint's weights, if its head is kept.
+
+    Args:
+        checkpoint: A folder, or an id on the Hugging Face Hub; no weights are read.
+        alphabet: Of the head to come.
+        add_adapter: As in `load_config`; a head that has never heard the new layer is not kept.
+
+    Returns:
+        Output to its place in the checkpoint's head; nothing where the head is new (`known_outputs`).
+    """
+    folder = locate_checkpoint(checkpoint, weights=False)
+    config = load_config(folder)
+    new_layers = add_adapter and not config.add_adapter
+    return {} if new_layers else known_outputs(folder, config, alphabet)
 
 
 def load_config(checkpoint: str | Path, *, add_adapter: bool = False) -> PreTrainedConfig:
@@ -217,7 +238,6 @@ def spec_augment_for(config: PreTrainedConfig, shortest_frames: int) -> dict[str
 
 def _configure(
     config: PreTrainedConfig,
-    alphabet: Alphabet,
     *,
     dropout: float | Mapping[str, float] | None,
     spec_augment: Mapping[str, Any] | None,
@@ -234,8 +254,6 @@ def _configure(
             raise ValueError(f"{name!r} is no setting of SpecAugment; see mask_* and apply_spec_augment in the config")
     config.update(
         {
-            "vocab_size": len(alphabet),
-            "pad_token_id": alphabet.blank,
             "ctc_loss_reduction": "mean",
             "ctc_zero_infinity": True,
             "layerdrop": 0.0,

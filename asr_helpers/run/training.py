@@ -20,9 +20,10 @@ from asr_helpers.dataset.reading import Utterances, load_prepared, stream_prepar
 from asr_helpers.model.adapters import save_adapter
 from asr_helpers.model.frames import output_frames
 from asr_helpers.model.hub_errors import without_token
-from asr_helpers.model.loading import load_config, load_for_ctc, load_trained
+from asr_helpers.model.loading import kept_outputs, load_config, load_for_ctc, load_trained
 from asr_helpers.model.lora import merge_lora, save_lora
 from asr_helpers.model.processor import load_processor
+from asr_helpers.model.vocabulary import Alphabet
 from asr_helpers.storage import write_json
 from asr_helpers.training.config import (
     TrainingConfig,
@@ -102,7 +103,7 @@ class TrainingRun:
 
     @cached_property
     def model(self) -> PreTrainedModel:
-        """The checkpoint with its new head, in fp32 on the CPU; read when it is first asked for."""
+        """The checkpoint with its head, in fp32 on the CPU; read when it is first asked for."""
         shortest, longest = self.utterances.limits
         least, most = self.config.augment().lengths
         frames = int(output_frames(self._config(), round(shortest * least * SAMPLING_RATE)))
@@ -122,6 +123,14 @@ class TrainingRun:
             spec_augment={"mask_time_prob": self.setup.mask_time_prob},
             attn_implementation=choose_attention(training_device(), longest * most),
         )
+
+    @property
+    def kept_outputs(self) -> dict[int, int]:
+        """The head's outputs that keep the checkpoint's weights, with their places there; none: the head is new."""
+        if not self.setup.keep_head:
+            return {}
+        alphabet, checkpoint = Alphabet.of(self.processor), source(self.setup.checkpoint)
+        return kept_outputs(checkpoint, alphabet, add_adapter=self.setup.add_adapter)
 
     @cached_property
     def collator(self) -> Collator:
@@ -154,6 +163,7 @@ class TrainingRun:
             eval_dataset=self.validation,
             data_collator=self.collator,
             tensorboard=self.run.path("tensorboard"),
+            kept_outputs=len(self.kept_outputs),
         )
         trainer.recipe |= self.setup.fixed()
         return trainer

@@ -84,8 +84,8 @@ class PlateauWatch(TrainerCallback):
 def plateau_advice(history: Sequence[Mapping[str, float]], *, evaluations: int, warmup: int) -> str | None:
     """Say in a plain sentence that the model sits on the blank plateau, and what usually helps.
 
-    Every CTC training begins there: blank everywhere is the cheapest thing to say before the first letters
-    are heard. It becomes a finding when it lasts.
+    Every CTC training of a new head begins there: blank everywhere is the cheapest thing to say before the first
+    letters are heard. It becomes a finding when it lasts.
 
     Args:
         history: The evaluations so far, oldest first, with ``step``, ``eval_blank_share``,

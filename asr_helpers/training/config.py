@@ -60,7 +60,7 @@ class TrainingConfig:
         accumulation: Micro-batches in which each process computes its share of a step.
         micro_seconds: Padded seconds of audio that one forward pass may hold; larger micro-batches are
             computed in pieces. 0: no limit until the memory sets one.
-        learning_rate: Peak for the head, which is new.
+        learning_rate: Peak for the head, in which outputs or all may be new.
         encoder_learning_rate: Peak for the pretrained rest.
         warmup: Share of the steps in which the rates rise.
         decay_from: Share of the steps after which the rates fall linearly to zero.
@@ -83,13 +83,13 @@ class TrainingConfig:
             machine.
     """
 
-    epochs: float = 7.0
+    epochs: float = 5.0
     max_steps: int = -1
     batch_size: int = 8
     accumulation: int = 1
     micro_seconds: float = 0.0
-    learning_rate: float = 5e-4
-    encoder_learning_rate: float = 5e-4
+    learning_rate: float = 2e-4
+    encoder_learning_rate: float = 2e-4
     warmup: float = 0.05
     decay_from: float = 0.5
     encoder_frozen: float = 0.0
@@ -157,8 +157,8 @@ class TrainingSetup:
 
     Attributes:
         checkpoint: Folder, or Hub id.
-        head_seed: Seed of the new head alone.
-        keep_head: The letters that a fine-tuned checkpoint's head knows keep their weights; only others are new.
+        head_seed: Seed of what is new in the head, and of nothing else.
+        keep_head: The letters that the checkpoint's own head knows, if it has one, keep their weights; others are new.
         adapter_language: Language whose adapter of an MMS checkpoint is the start; it and the head learn alone.
         add_adapter: Behind the encoder comes a new layer that halves the frames, where the checkpoint has none.
         lora_rank: Rank of LoRA's additions to the encoder; they and what is new learn alone. 0: none.
@@ -177,7 +177,7 @@ class TrainingSetup:
 
     checkpoint: str = "models/starter"
     head_seed: int = 101
-    keep_head: bool = False
+    keep_head: bool = True
     adapter_language: str = ""
     add_adapter: bool = False
     lora_rank: int = 0

@@ -108,7 +108,7 @@ def _plan(trainer: CTCTrainer, train: pd.DataFrame, validation: pd.DataFrame) ->
     each = max(1, math.ceil(len(train) / config.batch_size))
     few = "CTC says only blanks at first; this may be too short to leave that: more epochs, or smaller batches"
     said = f"{steps}" if streamed else f"{steps} ({steps / each:.1f} epochs of {each})"
-    yield Check("total steps", said, few if steps < FEW_STEPS else "")
+    yield Check("total steps", said, few if steps < FEW_STEPS and not trainer.kept_outputs else "")
 
     schedule = config.schedule(steps)
     below = schedule.warmup + schedule.frozen if schedule.warmup > 1 else schedule.frozen  # one step is the least
@@ -198,6 +198,9 @@ def _model(trainer: CTCTrainer, train: pd.DataFrame) -> Iterator[Check]:
     advice = "not used here, but whoever trains on with this model would get sums: ctc_loss_reduction='mean'"
     yield Check("loss reduction", said, advice if own != "mean" else "")
 
+    kept = trainer.kept_outputs
+    yield Check("head", f"{kept} of {config.vocab_size} outputs keep the checkpoint's weights" if kept else "new")
+
     every = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     hearing = getattr(model.base_model, "feature_extractor", None)  # None where features are computed before the model
@@ -270,8 +273,8 @@ def _measured(trainer: CTCTrainer) -> Iterator[Check]:
     said = f"the gradients of a batch and of its pieces differ by {gap:.0e}"
     yield Check("accumulation scaling", said, advice if not gap < GAP else "", ERROR)
     before = wer_before_training(trainer)
-    advice = "this head reads already: a fine-tuned checkpoint, or a head from the seed of its pretraining?"
-    yield Check("WER before training", f"{before:.2f}", advice if before < READS else "")
+    advice = "this new head reads already: does it come from the seed of its pretraining?"
+    yield Check("WER before training", f"{before:.2f}", advice if before < READS and not trainer.kept_outputs else "")
     try:
         yield from _cost(trainer)
     except (MemoryError, FloatingPointError) as error:

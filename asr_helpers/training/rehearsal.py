@@ -97,7 +97,7 @@ def accumulation_gap(trainer: CTCTrainer) -> float:
 
 
 def wer_before_training(trainer: CTCTrainer) -> float:
-    """Transcribe a few validation utterances with the untrained head: a WER of about 1 is expected."""
+    """Transcribe a few validation utterances as the model comes: a new head knows nothing, so a WER of about 1."""
     with _untouched(trainer):
         rows = trainer.eval_dataset.first(SAMPLE)
         tally = trainer.tally(validation_loader(rows, trainer.pieces, args=trainer.args))

@@ -58,6 +58,8 @@ class CTCTrainer(SafeTrainer):
             or what they are made of; of a stream this process's own share, with ``max_steps`` set.
         eval_dataset: Rows of the same kind, the validation split.
         data_collator: Rows to what the model is called with, and ``labels``; by default as the processor says.
+        kept_outputs: Outputs of the head that were trained before; 0: it is new, and the preflight expects it to know
+            nothing.
         tensorboard: Folder for TensorBoard events; by default none are written.
         callbacks: Further Trainer callbacks.
     """
@@ -72,11 +74,12 @@ class CTCTrainer(SafeTrainer):
         train_dataset: Any,
         eval_dataset: Any,
         data_collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]] | None = None,
+        kept_outputs: int = 0,
         tensorboard: str | Path | None = None,
         callbacks: list[Any] | None = None,
     ) -> None:
         data_collator = data_collator or Collator.of(processing_class)
-        self.config = config
+        self.config, self.kept_outputs = config, kept_outputs
         if args.n_gpu > 1:
             args._n_gpu = 1  # the Trainer would spread each batch over all GPUs, in fp32; torchrun does it right
         super().__init__(

@@ -167,14 +167,7 @@ def test_a_new_layer_learns_whole_beside_lora_and_is_saved_with_it(tmp_path):
     torch.testing.assert_close(logits(theirs, batch), trained, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "said"),
-    [
-        ("hubert-base", {}, "HuBERT has no such layers; leave it out for"),
-        ("w2v-bert", {"keep_head": True}, "keep_head keeps a head that has never heard the layer of add_adapter"),
-    ],
-)
-def test_a_new_layer_that_makes_no_sense_is_refused(name, options, said, tmp_path):
-    model_of(name).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=said):
-        load(tmp_path, add_adapter=True, **options)
+def test_a_new_layer_that_makes_no_sense_is_refused(tmp_path):
+    model_of("hubert-base").save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="HuBERT has no such layers; leave it out for"):
+        load(tmp_path, add_adapter=True)

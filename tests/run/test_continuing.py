@@ -22,7 +22,7 @@ def once(tmp_path_factory):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"keep_head": True}, "keep_head was False and is True"),
+        ({"keep_head": False}, "keep_head was True and is False"),
         ({"lora_rank": 4}, "lora_rank was 0 and is 4"),
         ({"head_seed": 7, "dropout": 0.5}, r"head_seed was 101 and is 7, dropout was 0\.1 and is 0\.5"),
         ({"freeze_feature_encoder": False}, "freeze_feature_encoder was True and is False"),

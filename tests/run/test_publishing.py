@@ -133,8 +133,10 @@ def test_a_run_starts_on_another_machine_from_what_was_pushed(run: Run, made: Pa
         following = open_run(tmp_path / "next")
         for number, name in (("02", "processor"), ("03", "dataset")):
             following.record(number, parameters=run.manifest[number]["parameters"], artifacts=[name])
-        parameters = {"checkpoint": "me/urdu", "keep_head": True, "max_steps": 1, "evaluations": 1, "precision": "fp32"}
+        parameters = {"checkpoint": "me/urdu", "max_steps": 1, "evaluations": 1, "precision": "fp32"}
         training = start_training(following, parameters)
+        assert len(training.kept_outputs) == len(processor.tokenizer)
+        assert torch.equal(training.model.lm_head.weight, left.lm_head.weight)
         assert training.fit().steps == 1
         log_in(monkeypatch, None)
         on_another_machine(monkeypatch, tmp_path / "stranger" / "cache")

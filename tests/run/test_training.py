@@ -72,6 +72,15 @@ def test_the_defaults_of_notebook_04_are_those_of_a_training():
     assert not {field.name for field in fields(TrainingSetup)} & {field.name for field in fields(TrainingConfig)}
 
 
+@pytest.mark.parametrize("keep_head", [True, False])
+def test_the_head_of_a_checkpoint_is_kept_unless_told_otherwise(tmp_path, keep_head):
+    training = started(tiny_run(tmp_path / "made"), **({} if keep_head else {"keep_head": False}))
+    before = load_trained(training.setup.checkpoint).lm_head.weight
+    assert len(training.kept_outputs) == (len(before) if keep_head else 0)
+    assert torch.equal(training.model.lm_head.weight, before) is keep_head
+    assert training.trainer.kept_outputs == len(training.kept_outputs)
+
+
 def test_what_is_given_arrives_and_what_other_notebooks_take_is_ignored(prepared):
     training = started(prepared[1], epochs=3.0, patience=4, micro_seconds=80.0, head_seed=7, language="ur")
     assert (training.config.epochs, training.config.patience, training.config.micro_seconds) == (3.0, 4, 80.0)

@@ -116,7 +116,7 @@ def wider() -> Wav2Vec2ForCTC:
         ("warmup share", "warning", "30 % (36 steps)", {"config": {"warmup": 0.3}}),
         ("warmup share", "error", "93 % (112 steps)", {"config": {"warmup": 0.93}}),
         ("warmup share", "error", "after 60 steps with the encoder frozen", {"config": {"encoder_frozen": 0.5}}),
-        ("learning rates", "warning", "head 0.1, encoder 0.0005", {"config": {"learning_rate": 0.1}}),
+        ("learning rates", "warning", "head 0.1, encoder 0.0002", {"config": {"learning_rate": 0.1}}),
         ("effective batch", "warning", "3 micro-batches each", {"config": {"accumulation": 3}}),
         ("effective batch", "warning", "9 micro-batches each", {"config": {"accumulation": 9}}),
         ("audio hours", "error", "0.00 h validation", {"validation": []}),
@@ -180,6 +180,17 @@ def test_a_head_that_reads_already_is_doubtful(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("asr_helpers.training.preflight.wer_before_training", lambda trainer: 0.38)
     found = row(preflight(trainer_for(tmp_path)), "WER before training")
     assert found.verdict == "warning" and found.value == "0.38" and "seed of its pretraining" in found.advice
+
+
+def test_of_a_head_that_was_kept_nobody_expects_that_it_knows_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("asr_helpers.training.preflight.wer_before_training", lambda trainer: 0.38)
+    monkeypatch.setattr("asr_helpers.training.preflight.FEW_STEPS", 1_000_000)
+    trainer = trainer_for(tmp_path)
+    assert row(preflight(trainer), "total steps").verdict == "warning"
+    trainer.kept_outputs = 3
+    table = preflight(trainer)
+    assert row(table, "WER before training").verdict == row(table, "total steps").verdict == "ok"
+    assert row(table, "head").value == f"3 of {trainer.model.config.vocab_size} outputs keep the checkpoint's weights"
 
 
 def test_a_batch_that_does_not_fit_is_halved_for_the_training_too(tmp_path: Path, monkeypatch) -> None:
