@@ -47,7 +47,7 @@ TAKEN = {
 }
 
 REFUSED = {
-    "epochs: three": "epochs is 'three'; it takes a number, such as 7.0",
+    "epochs: three": "epochs is 'three'; it takes a number, such as 5.0",
     "epochs:": "epochs is ''; it takes a number",
     "epochs: 1.5.2": "epochs is '1.5.2'",
     "epochs: .inf": "epochs is '.inf'",
