@@ -223,7 +223,8 @@ def _law(
     reached = np.exp([height + slope * np.log(target), y[-1] + last * (np.log(target) - x[-1])])  # in two ways
     gains = np.exp(y[-1, 1:]) - reached[:, 1:] * chance[-1]
     low, high = interval_of(gains.ravel(), tested, level=level)
-    span = f"{percent(level, 0)} interval {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
+    span = f"{percent(level, 0)} interval of the gain {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
+    span = f"their line goes on to {percent(reached[0, 0])}; {span}"
     why = "" if low > 0 else f"{_series(hours, rates)} leave open whether there is any gain ({span})"
     return PowerLaw(unit, np.exp(height[0]), -slope[0], target, rates[-1], reached[0, 0], low, high, level, why)
 
