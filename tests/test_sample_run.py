@@ -19,5 +19,5 @@ def test_the_sample_run_reaches_its_promise():
     assert "WER" in done.stdout and "synthetic" in done.stdout and "report.html" in done.stdout
     metrics = json.loads((ROOT / "runs" / "sample" / "metrics.json").read_text(encoding="utf-8"))
     rates = {s["unit"]: s["value"] for s in metrics["scores"] if s["text"] == "normalised" and s["by"] == "utterance"}
-    assert rates["word"] <= 0.25 and rates["character"] <= 0.06
+    assert rates["word"] <= 0.2 and rates["character"] <= 0.05
     assert "could not be shown" not in (ROOT / "runs" / "sample" / "report.html").read_text(encoding="utf-8")
