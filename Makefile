@@ -17,7 +17,7 @@ run: $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
 	$(BIN)/python -m pytest -q -m slow tests/test_sample_run.py
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=12 -m slow tests --ignore tests/test_sample_run.py
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=12 -m slow tests --ignore tests/test_sample_run.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
 # The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus, as Colab

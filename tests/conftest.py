@@ -10,7 +10,6 @@ import soundfile
 
 from asr_helpers.corpus.reading import Corpus
 
-LONGEST = ("test_gpu_check.py", "test_faults.py", "test_processes.py", "test_notebooks.py", "test_hostile_corpus.py")
 RATE = 16_000
 WORDS = [
     "پانی",
@@ -34,11 +33,6 @@ WORDS = [
     "ہوا",
     "کمپیوٹر",
 ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take minutes, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def sentences(count: int, *, seed: int = 0) -> list[str]:
