@@ -230,4 +230,9 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_status = main()
+    if "RANK" in os.environ:  # torchrun or accelerate launch started this process, for a training
+        from asr_helpers.training.processes import leave
+
+        leave(exit_status)
+    sys.exit(exit_status)

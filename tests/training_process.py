@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 
 from asr_helpers.training import checkpoints
 from asr_helpers.training.config import TrainingConfig, training_arguments
+from asr_helpers.training.processes import leave
 from asr_helpers.training.trainer import CTCTrainer
 
 CONFIG = TrainingConfig(
@@ -97,3 +98,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)

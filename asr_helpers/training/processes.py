@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -14,6 +16,7 @@ __all__ = [
     "backend",
     "from_first",
     "gather_bytes",
+    "leave",
     "processes_here",
     "rank",
     "several",
@@ -79,3 +82,17 @@ def rank() -> int:
 def world_size() -> int:
     """Number of processes that ``torchrun`` or ``accelerate launch`` started for this run; 1 without them."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def leave(status: int) -> NoReturn:
+    """End this process, one of several, without taking Python down; what is registered for the end runs.
+
+    A thread of gloo's that is still giving a tensor back when Python goes down makes torch abort (exit status -6, now
+    and then, in torch 2.13: https://github.com/pytorch/pytorch/pull/179291). The launcher then ends the other
+    processes, of which one may be writing the model. ``destroy_process_group`` is no help: gloo's threads stay once
+    there has been a ``DistributedDataParallel``.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -126,3 +126,22 @@ def test_two_killed_processes_go_on_to_the_same_weights(tmp_path: Path) -> None:
     succeed(killed, "--dropout", "0.1", processes=2)
     finals = [torch.load(folder / "final-0.pt", weights_only=True) for folder in (whole, killed)]
     assert all(torch.equal(finals[0][name], finals[1][name]) for name in finals[0])
+
+
+def test_a_process_of_several_ends_without_taking_python_down() -> None:
+    """What torch's threads still hold is not taken from them; all that is registered for the end runs."""
+    program = """
+import atexit
+from asr_helpers.training.processes import leave
+
+class Held:
+    def __del__(self):
+        print("taken down")
+
+held = Held()
+atexit.register(print, "registered")
+print("said")
+leave(3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (3, ["said", "registered"]), done.stderr
