@@ -5,6 +5,7 @@ INSTALLED := $(VENV)/installed
 
 OLD := .venv-lowest
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+TWO := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2
 
 .PHONY: run test lowest lint notebooks picture starter clean
 
@@ -13,11 +14,11 @@ run: $(INSTALLED)
 	@$(BIN)/python -m asr_helpers run params/sample.yaml
 
 # Unit tests; the sample run, whose finished training the browser tests and nbval then find; the papermill chain on other
-# recordings, real processes and a real browser; the notebooks against their kept outputs.
+# recordings, real processes and a real browser; the notebooks against their kept outputs. Two workers have a thread each.
 test: lint
-	$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
+	$(TWO) -m "not slow" tests
 	$(BIN)/python -m pytest -q -m slow tests/test_sample_run.py
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=12 -m slow tests --ignore tests/test_sample_run.py
+	$(TWO) --dist loadfile --durations=12 -m slow tests --ignore tests/test_sample_run.py
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
 # The oldest supported versions, Colab's among them: every module imports, and all notebooks run on a small corpus, as Colab
