@@ -3,11 +3,11 @@
     python benchmarks/human.py --corpus fa_cv_delta13 --checkpoint models/starter --parameters params/laptop.yaml
     python benchmarks/human.py --corpus fa_cv_delta13 --checkpoint build/other --name other -p seed=14
 
-The corpus is a release of Common Voice. Notebooks 01 and 02 split and spell it; every amount of training speech holds
-the smaller ones, and all are validated and tested on the same utterances. Trained on the project's own road, scored
-greedily and with a model of the letters of just those training transcripts. The alphabet is that of all of them.
-Finished cells are read from ``WORK/results.json``, a training goes on from its newest checkpoint; the table and the
-picture hold all cells that are there, of other checkpoints too.
+The corpus is a release of Common Voice, or, but for one reader, any other. Notebooks 01 and 02 split and spell it;
+every amount of training speech holds the smaller ones, and all are validated and tested on the same utterances.
+Trained on the project's own road, scored greedily and with a model of the letters of just those training transcripts.
+The alphabet is that of all of them. Finished cells are read from ``WORK/results.json``, a training goes on from its
+newest checkpoint; the table and the picture hold all cells that are there, of other checkpoints too.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ READ = ("greedy", "letter model")
 def one_reader(source: Path, folder: Path) -> Path:
     """A corpus of the clips of the most active reader of another, in the same layout."""
     tables = [pd.read_csv(path, sep="\t", dtype=str, quoting=csv.QUOTE_NONE) for path in sorted(source.glob("*.tsv"))]
-    clips = pd.concat([table for table in tables if "path" in table]).drop_duplicates("path")
+    tables = [table for table in tables if {"path", "client_id"} <= {*table}]
+    if not tables:
+        raise ValueError(f"{source} has no Common Voice table (.tsv); leave 'one reader' out of --kinds")
+    clips = pd.concat(tables).drop_duplicates("path")
     mine = clips[clips["client_id"] == clips["client_id"].value_counts().index[0]]
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     for name in mine["path"]:

@@ -3,6 +3,7 @@
 import human
 import numpy as np
 import pandas as pd
+import pytest
 
 
 def utterances():
@@ -35,6 +36,12 @@ def test_the_most_active_reader_gets_a_corpus_of_the_same_layout(tmp_path):
     assert sorted(path.name for path in (folder / "clips").iterdir()) == ["1.mp3", "2.mp3", "5.mp3"]
     lines = (folder / "other.tsv").read_text("utf-8").splitlines()
     assert lines[0] == head.strip() and sorted(lines[1:]) == ['a\t1.mp3\tاو "آمد', "a\t2.mp3\tدو", "a\t5.mp3\tپنج"]
+
+
+def test_a_corpus_without_tables_of_common_voice_is_named(tmp_path):
+    (tmp_path / "metadata.csv").write_text("file_name,text\n1.wav,ایک\n", "utf-8")
+    with pytest.raises(ValueError, match=rf"{tmp_path} has no Common Voice table.*--kinds"):
+        human.one_reader(tmp_path, tmp_path / "reader")
 
 
 def test_cells_become_a_table_and_a_picture(tmp_path):

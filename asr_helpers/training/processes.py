@@ -85,7 +85,7 @@ def world_size() -> int:
 
 
 def leave(status: int) -> NoReturn:
-    """End this process, one of several, without taking Python down; what is registered for the end runs.
+    """End this process, one of several, without taking Python down: ``atexit`` runs, threads are not waited for.
 
     A thread of gloo's that is still giving a tensor back when Python goes down makes torch abort (exit status -6, now
     and then, in torch 2.13: https://github.com/pytorch/pytorch/pull/179291). The launcher then ends the other

@@ -128,11 +128,9 @@ def test_two_killed_processes_go_on_to_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(finals[0][name], finals[1][name]) for name in finals[0])
 
 
-def test_a_process_of_several_ends_without_taking_python_down() -> None:
-    """What torch's threads still hold is not taken from them; all that is registered for the end runs."""
-    program = """
+HELD = """
 import atexit
-from asr_helpers.training.processes import leave
+import sys
 
 class Held:
     def __del__(self):
@@ -141,7 +139,27 @@ class Held:
 held = Held()
 atexit.register(print, "registered")
 print("said")
-leave(3)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
-    assert (done.returncode, done.stdout.splitlines()) == (3, ["said", "registered"]), done.stderr
+LEAVE = "from asr_helpers.training.processes import leave; leave(3)"
+COMMAND = """
+import runpy
+sys.argv = ["asr_helpers", "train", "params/none.yaml"]
+runpy.run_module("asr_helpers", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "environment", "status", "said"),
+    [
+        (LEAVE, {}, 3, ["said", "registered"]),
+        (COMMAND, {"RANK": "0"}, 1, ["said", "registered"]),
+        (COMMAND, {}, 1, ["said", "registered", "taken down"]),
+    ],
+    ids=["left", "the command of a launcher", "the command alone"],
+)
+def test_a_process_of_several_ends_without_taking_python_down(end, environment, status, said) -> None:
+    """What torch's threads still hold is not taken from them; all that is registered for the end runs."""
+    kept = {name: value for name, value in os.environ.items() if name != "RANK"}
+    command = [sys.executable, "-c", HELD + end]
+    done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (status, said), done.stderr
